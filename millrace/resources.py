@@ -28,6 +28,7 @@ from shared.media.port import Fetcher
 from shared.metrics.registry import Registry
 from shared.observers import Observer
 from shared.reading.port import TextReader
+from shared.records import Backfill
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings, variable
@@ -36,6 +37,19 @@ from shared.tracing.port import Tracing
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection
 from shared.vectorstore.port import Collection, CollectionSpec, VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Backfilled:
+    """The backfill of a process.
+
+    Attributes:
+        mark: Its group, and whether it publishes results.
+        rate: The most records a second.
+    """
+
+    mark: Backfill
+    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,7 @@ class Process:
         fetcher: Fetches the media of events; None for one that follows the settings.
         text_reader: Reads the text in attached pictures; None for the one that is installed.
         tracing: Makes the spans of their workers.
+        backfill: What its only worker backfills; None for workers of live traffic.
     """
 
     settings: Settings
@@ -61,6 +76,7 @@ class Process:
     fetcher: Fetcher | None = None
     text_reader: TextReader | None = None
     tracing: Tracing = field(default_factory=Tracing)
+    backfill: Backfilled | None = None
 
 
 def group_of(own: StreamSettings, stream: str) -> str:

@@ -40,6 +40,7 @@ def summer_of(given: Given, head: str | None, clock: Clock) -> BatchSummer | Non
         keys=keys_of(settings.drift),
         customer_key=customer_key(settings),
         live_within_s=settings.drift.live_within_s,
+        backfills=given.process.backfill is not None,
     )
     return BatchSummer(provides, refreshed(References(settings.drift.references, stream.name), clock))
 

@@ -14,6 +14,7 @@ from millrace.summing import summer_of
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.broker.consumer import Membership
 from shared.broker.forwarder import Forwarder
+from shared.broker.pace import Pace
 from shared.broker.producer import KafkaSink
 from shared.broker.security import Address
 from shared.broker.source import KafkaSource
@@ -103,8 +104,11 @@ def stream_worker(
     """
     settings, clock, stream = process.settings, SystemClock(), configured(stream, own)
     given, routing = Given(stream, own, process, models, recogniser), routing_of(stream, own, models)
-    metrics = Metrics(stream.name, process.registry, named_in(routing, settings.metrics))
-    tracer = process.tracing.tracer(stream.name, group_of(own, stream.name))
+    backfill = process.backfill
+    named = named_in(routing, settings.metrics)
+    metrics = Metrics(stream.name, process.registry, named, backfills=backfill is not None)
+    group = group_of(own, stream.name) if backfill is None else backfill.mark.group
+    tracer = process.tracing.tracer(stream.name, group)
     observer = Observers([metrics, *tracer.observers, *observers])
     lifecycle = _lifecycle(settings, clock)
     with ExitStack() as held:
@@ -117,7 +121,8 @@ def stream_worker(
         source = held.enter_context(closing(_source(stream, own, process, clock)))
         lifecycle.watch("poll", lambda: source.last_poll_s)
         lifecycle.ask("consumer", lambda: source.fault)
-        provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint)
+        mark = None if backfill is None else backfill.mark
+        provenance = Provenance(stream.name, "+".join(resources.models.values()), routing.fingerprint, mark)
         announcer = Announcer(provenance, summer_of(given, routing.fingerprint, clock))
         settler = Settler(collection, source, sink, announcer, clock, observer)
         gatherer = Gatherer(source, own.batch, Cost(stream.cost, stream.cost_unit), clock, observer)
@@ -186,9 +191,10 @@ def _pipeline(
         stages = stream.stages(resources)
         media = held.enter_context(_media_loader(stream, stages, process, partial(lifecycle.beat_or_abandon, PREPARE)))
         held.callback(decoder.close)  # before the loader, which waits for what is being decoded
+        mark = None if process.backfill is None else process.backfill.mark
         lane = RetryLane(stream.name, given.own.retry, clock, process.policies.random_source)
         yield (
-            Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media), clock, watch.observer),
+            Pipeline(stream, PipelineParts(stages, embedders, collection, lane, media, mark), clock, watch.observer),
             resources,
         )
 
@@ -293,5 +299,9 @@ def _media_loader(
 
 
 def _source(stream: Stream[Any, Any], own: StreamSettings, process: Process, clock: Clock) -> KafkaSource:
+    backfill = process.backfill
+    if backfill is not None:  # the redo topic belongs to the workers of live traffic
+        topics, pace = [input_topic(stream.name)], Pace(backfill.rate, clock)
+        return KafkaSource(process.address, topics, backfill.mark.group, process.settings.broker, clock, pace)
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     return KafkaSource(process.address, topics, group_of(own, stream.name), process.settings.broker, clock)

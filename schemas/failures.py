@@ -52,6 +52,9 @@ class FailureReason(StrEnum):
 HEADER_PREFIX = "millrace-"
 """The prefix of the headers that Millrace adds; headers of the source never keep a name with this prefix."""
 
+BACKFILL_HEADER = "millrace-backfill"
+"""The header that names the consumer group of the backfill from which a message comes."""
+
 COUNT_DIGITS = 9
 
 

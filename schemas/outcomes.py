@@ -57,6 +57,10 @@ class LedgerEntry(Frozen):
         description="Fingerprint of the trained head; null if no head is configured.",
     )
     settled_at: UtcDatetime
+    backfill: str | None = Field(
+        default=None, description="The consumer group of the backfill that settled them; null for the stream's workers."
+    )
+    index_only: bool = Field(default=False, description="Whether this backfill publishes no results.")
 
     @model_validator(mode="after")
     def _is_not_empty(self) -> Self:

@@ -144,12 +144,29 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Backfill:
+    """The mark of a worker that processes old records again.
+
+    Attributes:
+        group: Its consumer group.
+        index_only: Whether it writes points and publishes no result.
+    """
+
+    group: str
+    index_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
-    """The writer of a dead letter or a ledger message: stream, and fingerprints of its model and its head, if any."""
+    """The writer of a dead letter or a ledger message: stream, and fingerprints of its model and its head, if any.
+
+    `backfill` is set if it is the worker of a backfill.
+    """
 
     stream: str
     model: str
     head: str | None = None
+    backfill: Backfill | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,24 @@
 """`millrace run`."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from millrace.backfilling import NOW
+from millrace.cli.backfill import (
+    RATE,
+    BackfillOptions,
+    From,
+    Group,
+    IndexOnly,
+    Rate,
+    Until,
+    backfill_command,
+)
 from millrace.cli.options import (
     Bootstrap,
+    Json,
     load_settings,
     load_stream_settings,
     refuse_unknown_variables,
@@ -37,9 +50,15 @@ def run(
             min=0,
             max=65535,
             help="Port of /metrics, /healthz and /readyz: a different one for each process on a machine; 0 selects a free "
-            "port. Default: MILLRACE_OPERATION__PORT.",
+            "port. Default: MILLRACE_OPERATION__PORT; for a backfill a free port, unless this is set.",
         ),
     ] = None,
+    group: Group = None,
+    first: From = None,
+    until: Until = NOW,
+    index_only: IndexOnly = False,
+    rate: Rate = RATE,
+    json: Json = False,
 ) -> None:
     """Run the workers of one or more streams until SIGTERM or Ctrl-C; then they finish and commit the current batch.
 
@@ -56,7 +75,21 @@ def run(
     one stream, `MILLRACE_<STREAM>__<PART>__<FIELD>`; docs/settings.md lists them
     all. The command refuses to start if a variable begins with `MILLRACE_` but is
     not the name of a setting.
+
+    With `--group` and `--from`, the command is a backfill: it processes old records of
+    one stream again, beside the workers of live traffic, and ends by itself.
+    docs/backfill.md explains it.
     """
+    if group is not None or first is not None:
+        backfill_command(streams, BackfillOptions(bootstrap, port, group, first, until, index_only, rate, json))
+        return
+    if index_only or until != NOW or json:
+        raise typer.BadParameter("--until, --index-only and --json belong to a backfill: give --group and --from too")
+    _serve(streams, bootstrap, port)
+
+
+def _serve(streams: Sequence[str], bootstrap: str | None, port: int | None) -> None:
+    """Run workers and services until a signal ends them."""
     wanted = [require_stream(name) for name in dict.fromkeys(streams) if name not in (REDRIVE, LAG, DRIFT)]
     refuse_unknown_variables()
     settings = load_settings(bootstrap)

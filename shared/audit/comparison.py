@@ -15,8 +15,10 @@ from schemas.outcomes import Outcome
 from schemas.points import PointSchema
 from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.audit.attached import AttachedAudit
+from shared.audit.audited_backfill import AuditedBackfill
 from shared.audit.evidence import Evidence, gather_evidence
 from shared.broker.port import Reader
+from shared.deadletters.envelope import backfill_of
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
@@ -106,7 +108,11 @@ class AuditReport:
 
 
 def audit(
-    reader: Reader, stream: Stream[Any, Any], collection: Collection | None, redrive: Reader | None = None
+    reader: Reader,
+    stream: Stream[Any, Any],
+    collection: Collection | None,
+    redrive: Reader | None = None,
+    backfill: AuditedBackfill | None = None,
 ) -> AuditReport:
     """Compare everything that is known about a stream.
 
@@ -115,6 +121,7 @@ def audit(
         stream: The stream.
         collection: The collection with the points; None checks only the topics.
         redrive: Knows what the redrive has committed; None counts each deferred record that has not come back as pending.
+        backfill: The backfill to audit; the group of `reader` is then its group. None for the stream's workers.
 
     Raises:
         Unavailable: the broker or the store cannot be read.
@@ -122,45 +129,75 @@ def audit(
     topics = [input_topic(stream.name), redo_topic(stream.name)]
     committed = reader.committed(topics)  # first: the ledger, read later, has all that is committed now
     report = AuditReport()
-    evidence = gather_evidence(reader, stream)
-    redriven: Mapping[TopicPartition, int] = {}
-    if redrive is not None and evidence.deferred:  # before the redo topic, which then has all that was redriven
-        redriven = redrive.committed(retry_topics(stream.name))
-    for example in evidence.unreadable:
-        report.note("unreadable", example)
+    evidence = gather_evidence(reader, stream, None if backfill is None else backfill.group)
+    redriven = _redriven(stream.name, evidence, redrive)  # before the redo topic, which then has all of it
     report.former = evidence.former
     settled: SettledVersions = defaultdict(dict)
     seen: set[RecordPosition] = set()
-    attached = AttachedAudit(stream, stream.attached) if stream.follows and stream.attached is not None else None
+    attached = _attached_audit(stream) if backfill is None else None
     for topic in topics:
         for record in reader.read(topic):
             position = record.position
             seen.add(position)
-            _remember_continued(record, evidence)
+            _remember_continued(stream.name, record, evidence)
+            if backfill is not None and not backfill.has(position):
+                continue
             _check_record(position, evidence, committed.get(record.topic_partition, 0), report)
             outcomes = set(evidence.outcomes.get(position, ()))
             is_final = bool(outcomes & {*FINAL, Outcome.SUPERSEDED})
             if is_final:
-                _remember_version(stream, record, Outcome.ROUTED in outcomes, settled)
+                owes_nothing = Outcome.ROUTED in outcomes or position in evidence.indexed_only
+                _remember_version(stream, record, owes_nothing, settled)
             if attached is not None:
                 is_committed = position.offset < committed.get(record.topic_partition, 0)
                 attached.take_record(record, is_final and is_committed)
     _check_lane(evidence, redriven, report)
     report.below_retention = sum(position not in seen for position in evidence.outcomes)
     lows = {where: marks.low for topic in topics for where, marks in reader.watermarks(topic).items()}
-    for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
-        what = f"{topic}/{partition}: {count} offsets from {first} on were lost before anybody had read them"
-        report.note("unread_lost", what, count)
-    for key in evidence.contradicted:
-        report.note("conflicting", f"two results of {key[0]}:{key[1]} version {key[2]} differ")
+    if backfill is not None:
+        lows = backfill.clipped(lows)
+        for position in backfill.outside(evidence.outcomes):
+            report.note("conflicting", f"{position} was settled, but lies outside the bounds of {backfill.group}")
+    _note_unread(evidence, committed, lows, report)
+    _note_messages(evidence, report)
     if collection is not None:
         points = _read_points(collection, stream.points, settled, report, attached)
-        # By point id, because another program cannot overwrite the id.
-        published = {(stream.point_id(tenant, source), version) for tenant, source, version in evidence.says}
-        _check_points(points, settled, published, evidence, report)
+        _check_points(points, settled, _published(stream, evidence), evidence, report)
         for kind, what in [] if attached is None else attached.findings(evidence):
             report.note(kind, what)
     return report
+
+
+def _redriven(stream: str, evidence: Evidence, redrive: Reader | None) -> Mapping[TopicPartition, int]:
+    return {} if redrive is None or not evidence.deferred else redrive.committed(retry_topics(stream))
+
+
+def _attached_audit(stream: Stream[Any, Any]) -> AttachedAudit | None:
+    return AttachedAudit(stream, stream.attached) if stream.follows and stream.attached is not None else None
+
+
+def _published(stream: Stream[Any, Any], evidence: Evidence) -> set[tuple[UUID, int]]:
+    """Return the published versions by point id, because another program cannot overwrite the id."""
+    found = evidence.says.keys() | evidence.published_by_others
+    return {(stream.point_id(tenant, source), version) for tenant, source, version in found}
+
+
+def _note_unread(
+    evidence: Evidence,
+    committed: Mapping[TopicPartition, int],
+    lows: Mapping[TopicPartition, int],
+    report: AuditReport,
+) -> None:
+    for (topic, partition, first), count in evidence.unread_lost(committed, lows).items():
+        what = f"{topic}/{partition}: {count} offsets from {first} on were lost before anybody had read them"
+        report.note("unread_lost", what, count)
+
+
+def _note_messages(evidence: Evidence, report: AuditReport) -> None:
+    for example in evidence.unreadable:
+        report.note("unreadable", example)
+    for tenant, source, version in evidence.contradicted:
+        report.note("conflicting", f"two results of {tenant}:{source} version {version} differ")
 
 
 def _check_record(position: RecordPosition, evidence: Evidence, committed: int, report: AuditReport) -> None:
@@ -191,10 +228,12 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
         report.note("repeated", f"{position} {' and '.join(repeated)}")
 
 
-def _remember_continued(record: Record, evidence: Evidence) -> None:
+def _remember_continued(stream: str, record: Record, evidence: Evidence) -> None:
     """Count a record of the redo topic for the deferred record that it continues."""
     waiting = read_waiting(record)
-    if waiting is not None and not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
+    if waiting is None or backfill_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
+        return
+    if not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
         evidence.redriven[waiting.deferred.origin] += 1
 
 

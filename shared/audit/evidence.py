@@ -14,7 +14,7 @@ from typing import Any, Literal
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, retry_topics
 from shared.broker.port import Reader
-from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
+from shared.deadletters.envelope import WithoutEnvelope, backfill_of, read_dead_letter
 from shared.engine.stream import Stream
 from shared.records import Record, RecordPosition, TopicPartition
 from shared.retry.lane import read_waiting
@@ -29,6 +29,7 @@ class Evidence:
 
     Attributes:
         topic_ids: The ids of the input topics that have one.
+        backfill: The group of the backfill that is audited; None for the stream's workers.
         outcomes: The outcomes of each record, in the order of the ledger.
         results: The number of results of each record.
         dead_letters: The number of dead letters of each record.
@@ -36,6 +37,8 @@ class Evidence:
         redriven: The number of records in the redo topic that continue each deferred record.
         says: What the first result of each version states (`Published.says`), by tenant, source id and version.
         contradicted: Versions of which another result states something else.
+        indexed_only: Records that a backfill which publishes no results has settled.
+        published_by_others: Versions of which another group has published a result: tenant, source id and version.
         removed: The number of messages that each topic has lost from the beginning of its partitions.
         former: Number of offsets that the ledger settles for an earlier topic of the same name.
         unread: Offsets, by partition, that a worker found lost before anybody had read them.
@@ -43,6 +46,7 @@ class Evidence:
     """
 
     topic_ids: Mapping[str, str] = field(default_factory=dict)
+    backfill: str | None = None
     outcomes: dict[RecordPosition, list[Outcome]] = field(default_factory=lambda: defaultdict(list))
     results: dict[RecordPosition, int] = field(default_factory=Counter)
     dead_letters: dict[RecordPosition, int] = field(default_factory=Counter)
@@ -50,6 +54,8 @@ class Evidence:
     redriven: dict[RecordPosition, int] = field(default_factory=Counter)
     says: dict[tuple[str, str, int], str] = field(default_factory=dict)
     contradicted: list[tuple[str, str, int]] = field(default_factory=list)
+    indexed_only: set[RecordPosition] = field(default_factory=set)
+    published_by_others: set[tuple[str, str, int]] = field(default_factory=set)
     removed: Counter[Owed] = field(default_factory=Counter)
     former: int = 0
     unread: dict[TopicPartition, list[range]] = field(default_factory=lambda: defaultdict(list))
@@ -91,18 +97,23 @@ class Evidence:
         return topic_id is not None and topic_id != self.topic_ids.get(topic, topic_id)
 
 
-def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
+def gather_evidence(reader: Reader, stream: Stream[Any, Any], backfill: str | None = None) -> Evidence:
     """Read the ledger, the results, the dead letters and the retry lane of a stream.
+
+    Args:
+        reader: Reads the topics.
+        stream: The stream.
+        backfill: The group of a backfill: only what it sent is evidence; None: only what the stream's workers sent is.
 
     Raises:
         Unavailable: the broker cannot be read.
     """
-    evidence = Evidence(reader.topic_ids([input_topic(stream.name), redo_topic(stream.name)]))
+    evidence = Evidence(reader.topic_ids([input_topic(stream.name), redo_topic(stream.name)]), backfill)
     takers: dict[str, Callable[[Record, Evidence], None]] = {
         ledger_topic(stream.name): _take_ledger,
         stream.result_topic: partial(_take_result, stream),
-        dlq_topic(stream.name): _take_dead_letter,
-        **dict.fromkeys(retry_topics(stream.name), _take_deferred),
+        dlq_topic(stream.name): partial(_take_dead_letter, stream.name),
+        **dict.fromkeys(retry_topics(stream.name), partial(_take_deferred, stream.name)),
     }
     for topic, take in takers.items():
         for record in reader.read(topic):
@@ -123,7 +134,13 @@ def gather_evidence(reader: Reader, stream: Stream[Any, Any]) -> Evidence:
 def _take_ledger(record: Record, evidence: Evidence) -> None:
     entry = LedgerEntry.model_validate_json(record.value or b"")
     where = TopicPartition(entry.topic, entry.partition)
-    if evidence.is_of_another(entry.topic, entry.topic_id):
+    is_former = evidence.is_of_another(entry.topic, entry.topic_id)
+    if entry.index_only and not is_former:
+        offsets = (offset for span in entry.ranges for offset in range(span.first, span.last + 1))
+        evidence.indexed_only.update(RecordPosition(*where, offset) for offset in offsets)
+    if entry.backfill != evidence.backfill:
+        return
+    if is_former:
         evidence.former += sum(span.last - span.first + 1 for span in entry.ranges)
         return
     for span in entry.ranges:
@@ -135,26 +152,32 @@ def _take_ledger(record: Record, evidence: Evidence) -> None:
 def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -> None:
     result = stream.read_result(record.value)
     origin = result.origin
+    key = (result.tenant_id, result.source_id, result.version)
+    if backfill_of(record, origin.topic, stream.name) != evidence.backfill:
+        evidence.published_by_others.add(key)
+        return
     if not evidence.is_of_another(origin.topic, origin.topic_id):
         evidence.results[RecordPosition(origin.topic, origin.partition, origin.offset)] += 1
-    key = (result.tenant_id, result.source_id, result.version)
     if evidence.says.setdefault(key, result.says) != result.says:
         evidence.contradicted.append(key)
 
 
-def _take_dead_letter(record: Record, evidence: Evidence) -> None:
+def _take_dead_letter(stream: str, record: Record, evidence: Evidence) -> None:
     letter = read_dead_letter(record)
     if isinstance(letter, WithoutEnvelope):
         evidence.unreadable.append(f"{letter.position}: no {letter.missing}")
         return
-    if not evidence.is_of_another(letter.origin.topic, letter.topic_id):
+    is_own = backfill_of(record, letter.origin.topic, stream) == evidence.backfill
+    if is_own and not evidence.is_of_another(letter.origin.topic, letter.topic_id):
         evidence.dead_letters[letter.origin] += 1
 
 
-def _take_deferred(record: Record, evidence: Evidence) -> None:
+def _take_deferred(stream: str, record: Record, evidence: Evidence) -> None:
     waiting = read_waiting(record)
     if waiting is None:
         evidence.unreadable.append(f"{record.position}: not a deferred record")
+    elif backfill_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
+        return
     elif not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
         evidence.deferred[waiting.deferred.origin].append(record.position)
 

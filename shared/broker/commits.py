@@ -12,6 +12,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from shared.broker.bounds import write_metadata
 from shared.broker.leases import Lease, Leases
 from shared.errors import Fatal
 from shared.records import TopicPartition
@@ -147,6 +148,7 @@ def _offsets(partitions: list[KafkaPartition]) -> dict[TopicPartition, int]:
 
 
 def _to_kafka(where: TopicPartition, offset: int, lease: Lease) -> KafkaPartition:
-    if lease.topic_id is None:
-        return KafkaPartition(where.topic, where.partition, offset)
-    return KafkaPartition(where.topic, where.partition, offset, lease.topic_id)
+    metadata = write_metadata(lease.topic_id, lease.bounds)
+    return (
+        KafkaPartition(where.topic, where.partition, offset, metadata) if metadata else KafkaPartition(*where, offset)
+    )

@@ -39,12 +39,14 @@ class Membership:
         topics: The topics to subscribe to.
         group: The consumer group.
         settings: The broker's settings.
+        bounded: Whether the group is that of a backfill, whose commits hold bounds.
     """
 
     bootstrap: Address
     topics: tuple[str, ...]
     group: str
     settings: BrokerSettings
+    bounded: bool = False
 
 
 def consumer_config(member: Membership) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from confluent_kafka import admin as kafka_admin
 from confluent_kafka.admin import AdminClient
 from typing_extensions import override
 
+from shared.broker.bounds import bounds_in
 from shared.broker.client import client_config
 from shared.broker.first_records import FirstRecords
 from shared.broker.retention import SILENT_CODES, Retention
@@ -198,6 +199,8 @@ class KafkaLagReader(LagReader):
                 self._is_silent |= error.args[0].code() in SILENT_CODES
                 groups.append(GroupLook(name, members=members, fault=error.args[0].str()))
                 continue
+            if any(bounds_in(each.metadata) is not None for each in answer):
+                continue  # a backfill is behind on purpose, and rests at its end
             offsets = {TopicPartition(each.topic, each.partition): each.offset for each in answer if each.offset >= 0}
             own = {place: offset for place, offset in offsets.items() if place in asked}
             groups.append(GroupLook(name, own, members, assigned, name in self._selection.from_beginning))

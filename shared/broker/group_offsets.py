@@ -72,10 +72,13 @@ class GroupOffsets(Offsets):
                 self._wait_or_raise(error.args[0], until_s)
 
     @override
-    def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+    def commit(
+        self, offsets: Mapping[TopicPartition, int], metadata: Mapping[TopicPartition, str] | None = None
+    ) -> None:
         """Commit and wait for the confirmation, up to `TIMEOUT_S`: a synchronous commit would block a whole outage."""
         until_s = self._clock.monotonic_s() + TIMEOUT_S
-        wanted = [KafkaPartition(where.topic, where.partition, offset) for where, offset in offsets.items()]
+        said = metadata or {}
+        wanted = [KafkaPartition(*where, offset, said.get(where, "")) for where, offset in offsets.items()]
         while wanted:
             error = self._commit_once(wanted, until_s)
             if error is None:

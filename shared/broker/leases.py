@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from shared.broker.bounds import Bounds
 from shared.errors import Fatal
 from shared.records import Record, TopicPartition, UnreadOffsets
 
@@ -20,10 +21,12 @@ class Lease(NamedTuple):
     Attributes:
         number: Counted up from 1 within this process.
         topic_id: The broker's id of the topic at that time; None if the broker has no topic ids.
+        bounds: The bounds of a backfill; None for a worker of live traffic.
     """
 
     number: int
     topic_id: str | None
+    bounds: Bounds | None = None
 
 
 NO_LEASE = Lease(0, None)
@@ -108,12 +111,19 @@ class Leases:
 
     # --- for the poll thread ---
 
-    def grant(self, partitions: Iterable[TopicPartition], topic_ids: Mapping[str, str]) -> None:
+    def grant(
+        self,
+        partitions: Iterable[TopicPartition],
+        topic_ids: Mapping[str, str],
+        bounds: Mapping[TopicPartition, Bounds] | None = None,
+    ) -> None:
         """Start a lease for each partition; topics without an id are missing from `topic_ids`."""
         with self._changed:
             for partition in partitions:
                 self._given += 1
-                self._leases[partition] = Lease(self._given, topic_ids.get(partition.topic))
+                self._leases[partition] = Lease(
+                    self._given, topic_ids.get(partition.topic), (bounds or {}).get(partition)
+                )
 
     def lease_of(self, partition: TopicPartition) -> Lease | None:
         """Return the current lease of a partition; None if this worker does not own it."""

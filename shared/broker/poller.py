@@ -73,6 +73,7 @@ class Poller:
         self._ends = ReadProgress(leases, commits)
         self._seen_ids: dict[str, str] = {}
         self._moved: set[TopicPartition] = set()
+        self._finished: set[TopicPartition] = set()
         self.last_poll_s = self._read_s = clock.monotonic_s()
 
     # --- from any thread; none of these blocks ---
@@ -119,7 +120,7 @@ class Poller:
         self._commits.send(self._consumer, 0)
         self._consumer.close()
         if not closing.is_set():
-            self._seen_ids = {}
+            self._seen_ids, self._finished = {}, set()
             self._consumer = opened(Consumer, self._config)
 
     def _has_recreated_topic(self) -> bool:
@@ -155,7 +156,8 @@ class Poller:
 
     def _set_paused(self, paused: bool) -> None:
         if paused != self._paused:
-            (self._consumer.pause if paused else self._consumer.resume)(self._consumer.assignment())
+            partitions = [each for each in self._consumer.assignment() if _place(each) not in self._finished]
+            (self._consumer.pause if paused else self._consumer.resume)(partitions)
             self._paused = paused
 
     def _read(self, limit: int, wait_s: float) -> None:
@@ -177,9 +179,9 @@ class Poller:
         ):  # reading continues at another offset: the rest of this partition's messages will come again
             return []
         if error is None:
-            return [] if lease is None else self._note_read(place, [to_record(message, lease, self._read_s)])
+            return [] if lease is None else self._note_read(place, lease, [to_record(message, lease, self._read_s)])
         if lease is not None and error.code() == KafkaError._PARTITION_EOF:
-            self._ends.reached(place, message.offset() or 0)
+            self._note_end(place, lease, message.offset() or 0)
         elif lease is not None and error.code() == KafkaError._AUTO_OFFSET_RESET:
             self._continue_after_reset(place, lease, message.offset())
         elif error.code() != KafkaError._PARTITION_EOF:
@@ -192,11 +194,26 @@ class Poller:
                 raise Fatal(error.str())
         return []
 
-    def _note_read(self, place: TopicPartition, records: list[Record]) -> list[Record]:
-        """Note how far a partition was read, and return the records."""
-        if records:
-            self._ends.read(place, records[-1].offset + 1)
-        return records
+    def _note_read(self, place: TopicPartition, lease: Lease, records: list[Record]) -> list[Record]:
+        """Note how far a partition was read, and return the records that are within its bounds."""
+        within = [each for each in records if lease.bounds is None or each.offset < lease.bounds.end]
+        if within:
+            self._ends.read(place, within[-1].offset + 1)
+        if lease.bounds is not None and records and records[-1].offset + 1 >= lease.bounds.end:
+            self._note_end(place, lease, lease.bounds.end)
+        return within
+
+    def _note_end(self, place: TopicPartition, lease: Lease, offset: int) -> None:
+        """Note that no record lies before this offset; a partition that has reached its bound is read no further."""
+        end = offset if lease.bounds is None else min(offset, lease.bounds.end)
+        self._ends.reached(place, end)
+        if lease.bounds is not None and end >= lease.bounds.end:
+            self._finish(place)
+
+    def _finish(self, place: TopicPartition) -> None:
+        if place not in self._finished:
+            self._finished.add(place)
+            self._consumer.pause([KafkaPartition(*place)])
 
     def _continue_after_reset(self, place: TopicPartition, lease: Lease, wanted: int | None) -> None:
         """Continue at the beginning of the log and note the lost offsets; a repeated client report is ignored."""
@@ -205,8 +222,9 @@ class Poller:
         found = reset(self._consumer, place, lease, wanted)
         if found.unread is not None:
             self._leases.put_unread(found.unread)
-            self._ends.reached(place, found.offset)
         self._read_from(place, found.offset)
+        if found.unread is not None:
+            self._note_end(place, lease, found.offset)
 
     def _skip_unreadable(self, place: TopicPartition, lease: Lease, batch: int) -> list[Record]:
         """Return the records of an unreadable batch, without their bytes, and continue after it."""
@@ -217,14 +235,14 @@ class Poller:
             log.warning("could not find the end of an unreadable batch; trying again", detail=outage.detail)
             return []  # the client reports the batch again
         self._read_from(place, first + len(records))
-        return self._note_read(place, records)
+        return self._note_read(place, lease, records)
 
     def _read_from(self, place: TopicPartition, offset: int) -> None:
         """Continue a partition at an offset, by assigning it again: the client cannot seek while it is not fetching."""
         partition = KafkaPartition(place.topic, place.partition, offset)
         self._consumer.incremental_unassign([partition])
         self._consumer.incremental_assign([partition])
-        if self._paused:
+        if self._paused or place in self._finished:
             self._consumer.pause([partition])
         self._moved.add(place)
         self._ends.moved(place, offset)
@@ -239,13 +257,16 @@ class Poller:
             if partition.topic in self._ids.known
         }
         self._seen_ids = known | self._seen_ids
-        set_starts(consumer, partitions, known)
-        self._leases.grant(_topic_partitions(partitions), known)
+        bounds = set_starts(consumer, partitions, known, bounded=self._member.bounded)
+        self._leases.grant(_topic_partitions(partitions), known, bounds)
         for place, partition in zip(_topic_partitions(partitions), partitions, strict=True):
             self._ends.begin(place, partition.offset)
         consumer.incremental_assign(partitions)
         if self._paused:
             consumer.pause(partitions)
+        for place, partition in zip(_topic_partitions(partitions), partitions, strict=True):
+            if place in bounds and max(0, partition.offset) >= bounds[place].end:
+                self._finish(place)
         self._set_paused(self._paused or self._outage)  # an outage may have begun during the requests above
         log.info("partitions assigned", partitions=_names(partitions), assigned=self._leases.count())
 
@@ -273,13 +294,19 @@ class Poller:
 
     def _unassign(self, consumer: Consumer, partitions: list[KafkaPartition]) -> None:
         """Unassign partitions, and resume them first: the client keeps a pause and would read nothing later."""
-        if self._paused:
-            consumer.resume(partitions)
+        stopped = [each for each in partitions if self._paused or _place(each) in self._finished]
+        if stopped:
+            consumer.resume(stopped)
+        self._finished -= _places(partitions)
         consumer.incremental_unassign(partitions)
 
 
 def _topic_partitions(partitions: Iterable[KafkaPartition]) -> list[TopicPartition]:
     return [TopicPartition(partition.topic, partition.partition) for partition in partitions]
+
+
+def _place(partition: KafkaPartition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.partition)
 
 
 def _places(partitions: list[KafkaPartition]) -> set[TopicPartition]:

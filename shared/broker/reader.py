@@ -7,6 +7,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 from typing_extensions import override
 
+from shared.broker.bounds import Commit, bounds_in
 from shared.broker.client import FETCH_LIMIT_BYTES, client_config, to_record
 from shared.broker.consumer import UNKNOWN_TOPIC_CODES
 from shared.broker.port import Reader
@@ -75,6 +76,10 @@ class TopicReader(Reader):
 
     @override
     def committed(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+        return {place: each.offset for place, each in self.commits(topics).items()}
+
+    def commits(self, topics: Sequence[str]) -> dict[TopicPartition, Commit]:
+        """Return what `committed` returns, with the bounds of a backfill; it raises the same."""
         ids = self.topic_ids(topics)
         with closing(self._open()) as consumer:
             partitions = [
@@ -82,10 +87,28 @@ class TopicReader(Reader):
             ]
             answers = self._committed(consumer, partitions)
         return {
-            TopicPartition(p.topic, p.partition): p.offset
+            TopicPartition(p.topic, p.partition): Commit(p.offset, bounds_in(p.metadata))
             for p in answers
             if p.offset >= 0 and not is_of_another(p.metadata, ids.get(p.topic))
         }
+
+    def offsets_at(self, topic: str, at_ms: int) -> dict[TopicPartition, int]:
+        """Return the offset of each partition's first record at this time or later; one without such a record is missing.
+
+        Raises:
+            Unavailable: the broker does not answer, or the topic does not exist.
+            Fatal: the broker refuses this user.
+        """
+        with closing(self._open()) as consumer:
+            asked = [KafkaPartition(*place, at_ms) for place in self._watermarks(consumer, topic)]
+            try:
+                found = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
+            except KafkaException as error:
+                raise failure(error.args[0], f"topic {topic}", f"Read on topic {topic}") from error
+        failed = next((each.error for each in found if each.error is not None), None)
+        if failed is not None:
+            raise failure(failed, f"topic {topic}", f"Read on topic {topic}")
+        return {TopicPartition(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
 
     @override
     def topic_ids(self, topics: Sequence[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing_extensions import override
 from shared.broker.commits import Commits, Reached
 from shared.broker.consumer import LOST_CODES, NEEDS, Membership
 from shared.broker.leases import Leases
+from shared.broker.pace import Pace
 from shared.broker.poller import Poller
 from shared.broker.port import Source
 from shared.broker.security import Address, failure
@@ -39,19 +40,26 @@ class KafkaSource(Source):
         group: The consumer group.
         settings: The broker's settings.
         clock: For the deadlines.
+        pace: How fast a backfill reads; None for a worker of live traffic.
 
     Raises:
         Fatal: the settings cannot be used.
     """
 
     def __init__(
-        self, bootstrap: Address, topics: Sequence[str], group: str, settings: BrokerSettings, clock: Clock
+        self,
+        bootstrap: Address,
+        topics: Sequence[str],
+        group: str,
+        settings: BrokerSettings,
+        clock: Clock,
+        pace: Pace | None = None,
     ) -> None:
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._pace = settings, clock, pace
         self._leases = Leases()
         self._commits = Commits(self._leases)
         ids = TopicIds(bootstrap, topics)
-        member = Membership(bootstrap, tuple(topics), group, settings)
+        member = Membership(bootstrap, tuple(topics), group, settings, bounded=pace is not None)
         self._poller = Poller(member, self._leases, self._commits, ids, clock)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=partial(self._poller.run, self._closing), name="poll", daemon=True)
@@ -79,7 +87,15 @@ class KafkaSource(Source):
 
     @override
     def take(self, limit: int, wait_s: float) -> list[Record]:
-        return self._leases.take(limit, wait_s)
+        if self._pace is None:
+            return self._leases.take(limit, wait_s)
+        allowed = self._pace.allowed(limit, wait_s)
+        if not allowed:
+            self._leases.check()
+            return []
+        taken = self._leases.take(allowed, wait_s)
+        self._pace.took(len(taken))
+        return taken
 
     # --- from the engine's worker thread ---
 

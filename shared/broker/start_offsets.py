@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from shared.broker.bounds import NO_BOUNDS, Bounds, bounds_in, topic_id_in
 from shared.broker.leases import Lease
+from shared.errors import Fatal
 from shared.logs import get_logger
 from shared.records import TopicPartition, UnreadOffsets
 
@@ -20,20 +22,35 @@ TIMEOUT_S = 4.0
 log = get_logger("source")
 
 
-def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: Mapping[str, str]) -> None:
-    """Set the offset at which reading of each partition starts.
+def set_starts(
+    consumer: Consumer, partitions: list[KafkaPartition], topic_ids: Mapping[str, str], *, bounded: bool = False
+) -> dict[TopicPartition, Bounds]:
+    """Set the offset at which reading of each partition starts, and return the bounds of a backfill's partitions.
 
     An offset that was committed for another topic with the same name is ignored. If the committed offsets cannot be
     read now, the partitions are left unchanged: the client then looks them up itself, retrying as long as necessary.
+    A partition of a backfill that has no bounds was added later; nothing of it is read.
+
+    Raises:
+        Fatal: the bounds of a backfill cannot be read, or a worker of live traffic has joined the group of a backfill.
     """
     try:
         found = consumer.committed(partitions, timeout=TIMEOUT_S)
     except KafkaException as error:
+        if bounded:
+            raise Fatal(f"the bounds of the backfill could not be read: {error.args[0].str()}") from error
         log.warning("could not read the committed offsets; the client will retry", error=error.args[0].str())
-        return
+        return {}
     committed = {TopicPartition(p.topic, p.partition): p for p in found}
+    bounds: dict[TopicPartition, Bounds] = {}
     for partition in partitions:
-        at = committed[TopicPartition(partition.topic, partition.partition)]
+        place = TopicPartition(partition.topic, partition.partition)
+        at = committed[place]
+        stated = bounds_in(at.metadata)
+        if stated is not None and not bounded:
+            raise Fatal("this group belongs to a backfill: start it with --group and --from, or choose another group")
+        if bounded:
+            bounds[place] = stated or NO_BOUNDS
         if at.error is not None:
             continue
         partition.offset = OFFSET_BEGINNING
@@ -46,11 +63,13 @@ def set_starts(consumer: Consumer, partitions: list[KafkaPartition], topic_ids: 
             )
         elif at.offset >= 0:
             partition.offset = at.offset
+    return bounds
 
 
 def is_of_another(metadata: str | None, topic_id: str | None) -> bool:
     """Return whether a commit's metadata names another topic id; commits of other tools name none."""
-    return bool(metadata) and topic_id is not None and metadata != topic_id
+    named = topic_id_in(metadata)
+    return named is not None and topic_id is not None and named != topic_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +103,13 @@ def reset(consumer: Consumer, place: TopicPartition, lease: Lease, wanted: int |
         log.warning("could not read the watermarks; retrying", partition=name, error=error.args[0].str())
         return Reset(wanted)  # this fails again, and then this function runs again
     if wanted < low:
-        unread = UnreadOffsets(place, lease.topic_id, wanted, low - 1)
+        last = low - 1 if lease.bounds is None else min(low, lease.bounds.end) - 1
+        unread = UnreadOffsets(place, lease.topic_id, wanted, last)
         log.error(
             "records were deleted before they were read",
             partition=name,
             first=wanted,
-            last=low - 1,
+            last=last,
             offsets=unread.count,
         )
         return Reset(low, unread)

@@ -45,6 +45,7 @@ class Provides:
         keys: Which key an item belongs to.
         customer_key: Key of the digests of customers.
         live_within_s: An event that happened longer ago counts as backfilled.
+        backfills: Whether everything counts as backfilled, because the worker is that of a backfill.
     """
 
     stream: str
@@ -54,6 +55,7 @@ class Provides:
     keys: Keys
     customer_key: bytes
     live_within_s: float
+    backfills: bool = False
 
 
 class Share(NamedTuple):
@@ -100,6 +102,8 @@ class BatchSummer:
     def _parts(self, settled: Sequence[Settled], now: datetime) -> dict[Share, _Part]:
         parts: defaultdict[Share, _Part] = defaultdict(_Part)
         oldest = now - timedelta(seconds=self._provides.live_within_s)
+        if self._provides.backfills:
+            oldest = datetime.max.replace(tzinfo=now.tzinfo)
         keys = self._provides.keys
         for each in settled:
             facts = each.facts

@@ -5,6 +5,7 @@ from typing import Any, Generic
 from schemas.base import Event, Origin
 from schemas.outcomes import Outcome
 from schemas.topics import redo_topic
+from shared.deadletters.envelope import backfill_headers
 from shared.engine.snapshots import (
     CONTENT_FIELD,
     DECISION_FIELD,
@@ -19,7 +20,7 @@ from shared.engine.stages import FollowsUp, MeasuresItems, Stages
 from shared.engine.stream import Stream
 from shared.errors import Deferred, Rejected
 from shared.facts import Facts, Judged, Measures
-from shared.records import Listed, Message, Point, Record, Settled
+from shared.records import Backfill, Listed, Message, Point, Record, Settled
 from shared.retry.lane import RetryLane, sent_at_ms
 from shared.tracing.port import trace_headers
 from shared.vectorstore.port import VERSION_FIELD
@@ -35,10 +36,18 @@ class Builder(Generic[ItemT]):
         stream: Defines the fields and topics.
         stages: Supply the content of points, and the results.
         lane: Decides when deferred records are tried again.
+        backfill: Marks what is sent; None for a worker of live traffic.
     """
 
-    def __init__(self, stream: Stream[Any, ItemT], stages: Stages[ItemT], lane: RetryLane) -> None:
+    def __init__(
+        self,
+        stream: Stream[Any, ItemT],
+        stages: Stages[ItemT],
+        lane: RetryLane,
+        backfill: Backfill | None = None,
+    ) -> None:
         self._stream, self._stages, self._lane = stream, stages, lane
+        self._marks, self._index_only = backfill_headers(backfill), backfill is not None and backfill.index_only
         self._measured = stages if isinstance(stages, MeasuresItems) else None
 
     def build(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
@@ -58,10 +67,11 @@ class Builder(Generic[ItemT]):
         if item.effect is Effect.SUPERSEDE:
             return Settled(record, Outcome.SUPERSEDED, follow_ups=follow_ups)
         point = None if item.effect is Effect.REPEAT else self._point(item)
-        results = self._results(item) if item.publishes else ()
+        publishes = item.publishes and not self._index_only
+        results = self._results(item) if publishes else ()
         return Settled(
             record=record,
-            outcome=_outcome(item),
+            outcome=_outcome(item, publishes),
             point_id=item.point_id,
             version=item.version,
             point=point,
@@ -91,7 +101,7 @@ class Builder(Generic[ItemT]):
         if not isinstance(self._stages, FollowsUp):
             return ()
         topic, found = redo_topic(self._stream.name), self._stages.follow_ups(item)
-        trace = trace_headers(item.record.headers)
+        trace = (*trace_headers(item.record.headers), *self._marks)
         messages = [(Message(topic, self._stream.key(each.event), _value(each.event), trace), each) for each in found]
         return tuple(Listed(message, each.listed_in, each.entry) for message, each in messages)
 
@@ -145,7 +155,7 @@ class Builder(Generic[ItemT]):
         record = item.record
         origin = Origin(topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset)
         published = self._stages.results(item, origin)
-        trace = trace_headers(record.headers)
+        trace = (*trace_headers(record.headers), *self._marks)
         return tuple(Message(topic, record.key, each.model_dump_json().encode(), trace) for topic, each in published)
 
 
@@ -164,7 +174,7 @@ def _judged(item: Item[Any], label: str | None) -> Judged | None:
     return Judged(decided.action, decided.label == label, decided.queue)
 
 
-def _outcome(item: Item[Any]) -> Outcome:
-    if item.publishes:
+def _outcome(item: Item[Any], publishes: bool) -> Outcome:
+    if publishes:
         return Outcome.ROUTED
     return Outcome.DELETED if item.deletes else Outcome.INDEXED

@@ -48,6 +48,7 @@ class Ledger:
         self, log: _Log, ranges: tuple[OffsetRange, ...], unread: tuple[OffsetSpan, ...], now: datetime
     ) -> Message:
         (topic, partition), topic_id = log
+        backfill = self._provenance.backfill
         entry = LedgerEntry(
             stream=self._provenance.stream,
             topic=topic,
@@ -58,7 +59,10 @@ class Ledger:
             model=self._provenance.model,
             head=self._provenance.head,
             settled_at=now,
+            backfill=None if backfill is None else backfill.group,
+            index_only=backfill is not None and backfill.index_only,
         )
-        return Message(
-            ledger_topic(self._provenance.stream), f"{topic}:{partition}".encode(), entry.model_dump_json().encode()
-        )
+        # An older program knows no backfills, so entries of other workers do not mention them.
+        without = {"backfill", "index_only"} if backfill is None else set()
+        value = entry.model_dump_json(exclude=without).encode()
+        return Message(ledger_topic(self._provenance.stream), f"{topic}:{partition}".encode(), value)

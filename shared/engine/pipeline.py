@@ -30,7 +30,7 @@ from shared.engine.stream import Input, Stream
 from shared.engine.timing import Stopwatch
 from shared.errors import Deferred, NewerSchema, Rejected
 from shared.observers import Observer
-from shared.records import Embedded, Message, Record, Settled
+from shared.records import Backfill, Embedded, Message, Record, Settled
 from shared.retry.lane import RetryLane
 from shared.tracing.port import NOT_TRACED, BatchTrace
 from shared.vectorstore.port import Collection, Stored, is_unit
@@ -104,6 +104,7 @@ class PipelineParts(Generic[ItemT]):
         collection: The stored points.
         lane: Decides when deferred records are tried again.
         media: Loads the media of events; None if they have none.
+        backfill: Marks what a backfill sends; None for a worker of live traffic.
     """
 
     stages: Stages[ItemT]
@@ -111,6 +112,7 @@ class PipelineParts(Generic[ItemT]):
     collection: Collection
     lane: RetryLane
     media: LoadsMedia[ItemT] | None = None
+    backfill: Backfill | None = None
 
 
 class Pipeline(Generic[ItemT]):
@@ -128,7 +130,8 @@ class Pipeline(Generic[ItemT]):
     ) -> None:
         self._stream, self._stages, self._embedders = stream, parts.stages, parts.embedders
         self._collection, self._media, self._observer = parts.collection, parts.media, observer
-        self._builder, self._rules = Builder(stream, parts.stages, parts.lane), stream.rules
+        self._builder = Builder(stream, parts.stages, parts.lane, parts.backfill)
+        self._rules = stream.rules
         self._stopwatch = Stopwatch(clock, observer)
 
     @property

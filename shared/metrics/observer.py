@@ -24,9 +24,12 @@ class Metrics(Observer):
         stream: The value of the series' `stream` label.
         registry: The metrics that the series belong to.
         named: The names that are values of labels.
+        backfills: Whether the worker is that of a backfill: its results and the age of its records are not counted,
+            because they would be taken for those of live traffic.
     """
 
-    def __init__(self, stream: str, registry: Registry, named: Named | None = None) -> None:
+    def __init__(self, stream: str, registry: Registry, named: Named | None = None, *, backfills: bool = False) -> None:
+        self._backfills = backfills
         self._stream, self._results = stream, ResultSeries(stream, registry, named or Named())
         self._counters, self._gauges, self._histograms = registry.counters, registry.gauges, registry.histograms
         for outcome in Outcome:
@@ -51,13 +54,14 @@ class Metrics(Observer):
     def batch_settled(self, outcomes: dict[Outcome, int], oldest_timestamp_ms: int) -> None:
         for outcome, records in outcomes.items():
             self._add("millrace_records_total", records, outcome.value)
-        if oldest_timestamp_ms >= 0:
+        if oldest_timestamp_ms >= 0 and not self._backfills:
             oldest = self._gauges["millrace_last_batch_oldest_timestamp_seconds"].labels(self._stream)
             oldest.set(oldest_timestamp_ms / 1000)
 
     @override
     def results_settled(self, settled: Sequence[Settled], now_s: float, monotonic_s: float) -> None:
-        self._results.settle(settled, now_s, monotonic_s)
+        if not self._backfills:
+            self._results.settle(settled, now_s, monotonic_s)
 
     @override
     def version_conflict(self, records: int) -> None:

@@ -1,0 +1,100 @@
+"""A backfill in a process of its own, with a model that is a stand-in.
+
+Run as `python -m tests.support.backfill_process`; the arguments are one JSON object. It prints the summary as JSON.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from millrace import serve_backfill
+from millrace.serve_backfill import Asked, backfill
+from shared.broker.bounds import Wanted
+from shared.embedding.port import Model
+from shared.engine.stream import Stream
+from shared.errors import MillraceError
+from shared.logs import configure
+from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
+from shared.stream_settings import StreamSettings
+from tests.support.fake_models import models_for
+from tests.support.fakes import PRIVACY, FakeModel
+from tests.support.streams import limited_to
+from workers.tickets.stages import TICKETS
+
+MAX_RECORDS = 20
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class BackfillPlan:
+    """The instructions for a process.
+
+    Attributes:
+        store: Address of a store's server.
+        from_ms: Time of the first record.
+        until_ms: The time that ends it.
+        port: Port of the probes; 0 for a free one.
+        real_model: Whether the configured model is loaded; else a stand-in that costs nothing.
+    """
+
+    bootstrap: str
+    store: str
+    from_ms: int
+    until_ms: int
+    index_only: bool = False
+    group: str = "backfill-2026"
+    rate: float = 100.0
+    port: int = 0
+    real_model: bool = False
+
+
+@contextmanager
+def backfill_process(plan: BackfillPlan) -> Iterator[subprocess.Popen[str]]:
+    """Run a backfill; it is killed at the end if it still runs."""
+    command = [sys.executable, "-m", "tests.support.backfill_process", json.dumps(asdict(plan))]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
+    """Wait until a backfill has ended by itself, and return its summary."""
+    out, errors = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, errors[-2_000:]
+    summary: dict[str, Any] = json.loads(out)
+    return summary
+
+
+def _fake_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:
+    return models_for(stream, FakeModel())
+
+
+def main(plan: BackfillPlan) -> None:
+    """Run the backfill."""
+    configure("error", json_lines=True)
+    settings = Settings(
+        broker=BrokerSettings(bootstrap=plan.bootstrap),
+        privacy=PRIVACY,
+        store=StoreSettings(url=plan.store),
+        operation=OperationSettings(port=plan.port),
+    )
+    if not plan.real_model:
+        serve_backfill.load_models = _fake_models  # type: ignore[attr-defined]  # in this process alone
+    wanted = Wanted(plan.from_ms, plan.until_ms, False, plan.index_only)
+    asked = Asked(TICKETS, StreamSettings(batch=limited_to(MAX_RECORDS)), plan.group, wanted, plan.rate)
+    sys.stdout.write(json.dumps(asdict(backfill(asked, settings, plan.bootstrap))) + "\n")
+
+
+if __name__ == "__main__":
+    try:
+        main(BackfillPlan(**json.loads(sys.argv[1])))
+    except MillraceError as error:
+        sys.exit(f"error: {error}")
