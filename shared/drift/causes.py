@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from schemas.drift import Cause, CauseKind, Example
 from shared.drift.baseline import Baseline
 from shared.drift.reference import Reference
-from shared.drift.totals import COUNTED, Numbers, Totals, moved_between, moved_share
+from shared.drift.totals import Numbers, Totals, moved_between, moved_share
 from shared.drift.traits import UNKNOWN
 from shared.drift.window import Window
 
@@ -18,6 +18,9 @@ LEAST_SCORE = 3.0
 
 OF_TEXTS = ("languages", "lengths", "channels")
 """The families that depend on the texts alone, not on what a model makes of them."""
+
+OF_TOPICS = ("centroids", "centroids_peak", "labels", "labels_peak")
+"""The families that say what items are about."""
 
 FIRST_SHARE, FIRST_SHARE_OF_TEXTS = 0.5, 0.9
 """An earlier kind of cause is named before a later one if it has grown by at least this share of the largest growth."""
@@ -46,12 +49,12 @@ MOST_FAR, LEAST_LABEL, MOST_UNSURE = 0.6, 0.3, 0.6
 
 LEAST_NEARNESS = 5.0
 LEAST_WIDE = 3.0
-"""Outputs have changed if the score of nearness is at least the first, and if far items have grown by the second, in
-standard deviations, among the centroids whose items have not grown."""
+"""Outputs have changed if the score of nearness is at least the first, if far items have grown by the second, in standard
+deviations, among the centroids whose items have not grown, and if more than half of the new far items are there."""
 
-LEAST_LEADING, LEADING = 10.0, 2.0
-"""Or if the score of nearness is at least the first, and this multiple of that of each family of counts: all vectors lie
-a little further from their centroids, but the items are of the same kinds."""
+LEAST_LEADING = 10.0
+"""Or if the score of nearness is at least this one, while neither texts nor topics have clearly changed (`LEAST_BROAD`): all
+vectors lie a little further from their centroids, but the items are of the same kinds."""
 
 MOST_EXAMPLES = 10
 
@@ -125,8 +128,9 @@ def causes_of(
     """Return what has changed, the likeliest first; never empty."""
     totals = baseline.totals_of(window)
     grown = [*_grown(window, totals, reference, baseline)]
-    grown += [*_outputs(totals, baseline, scores)] or [*_new(totals, reference, baseline)]
-    order, leading = [family for family, _ in KINDS], "outputs" if _nearness_leads(scores) else ""
+    outputs_lead = _outputs_lead(scores)
+    grown += [*_outputs(totals, baseline, scores, outputs_lead)] or [*_new(totals, reference, baseline)]
+    order = [family for family, _ in KINDS]
     found = [each for each in grown if each.score >= LEAST_SCORE and each.size > 0]
     none_clear = not found
     if none_clear:
@@ -134,7 +138,7 @@ def causes_of(
     largest = max((each.size for each in found), default=0.0)
     found.sort(
         key=lambda each: (
-            each.family != leading,
+            not (outputs_lead and each.family == "outputs"),
             each.size < _first_share(each.family) * largest,
             order.index(each.family),
             -each.size,
@@ -268,8 +272,8 @@ def _growth_scores(items: Numbers, known: Numbers) -> Numbers:
     return np.asarray((items - expected) / np.sqrt(expected * (1 + items.sum() / known.sum())))
 
 
-def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) -> Iterator[Growth]:
-    """Yield that vectors lie further from their centroids, if far items have grown alike in most centroids."""
+def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float], lead: bool) -> Iterator[Growth]:
+    """Yield that vectors lie further from their centroids, if they lead or far items have grown alike in most centroids."""
     items, far = totals.counts["centroids"], totals.counts["far"]
     known, known_far = baseline.totals.counts["centroids"], baseline.totals.counts["far"]
     usual, share = known_far.sum() / known.sum(), far.sum() / items.sum()
@@ -277,20 +281,20 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float]) ->
     fell = totals.cosines / items.sum() < baseline.totals.cosines / known.sum()
     if not fell or scores["nearness"] < LEAST_NEARNESS:
         return
-    most = _growth_scores(items, known) < 1  # new items land elsewhere
-    expected = (items * steady)[most].sum()
-    score = (far[most].sum() - expected) / np.sqrt(expected * (1 + items.sum() / known.sum()) + 1)
-    if score >= LEAST_WIDE or _nearness_leads(scores):
+    most = _growth_scores(items, known) < 1  # new items land elsewhere, but for a few
+    more = far - items * steady
+    deviation = np.sqrt((items * steady)[most].sum() * (1 + items.sum() / known.sum()) + 1)
+    score = more[most].sum() / deviation
+    if lead or (score >= LEAST_WIDE and more[most].sum() > more.sum() / 2):
         yield Growth(
             "outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + max(float(score), 0.0)
         )
 
 
-def _nearness_leads(scores: Mapping[str, float]) -> bool:
-    """Return whether vectors lie further away, while items are of the same kinds and texts are as they were."""
-    counted = max(scores[family] for family in (*COUNTED, "centroids_peak", "labels_peak"))
-    texts_changed = any(scores[family] >= LEAST_BROAD for family in OF_TEXTS)
-    return not texts_changed and scores["nearness"] >= max(LEAST_LEADING, LEADING * counted)
+def _outputs_lead(scores: Mapping[str, float]) -> bool:
+    """Return whether vectors lie further away, while texts and topics are as they were."""
+    steady = all(scores[family] < LEAST_BROAD for family in (*OF_TEXTS, *OF_TOPICS))
+    return steady and scores["nearness"] >= LEAST_LEADING
 
 
 def _cause(growth: Growth, window: Window) -> Cause:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka.admin import AdminClient
 from pydantic import SecretStr
 
 from shared.broker.backlog import measure_backlog
@@ -32,6 +33,7 @@ from tests.support.kafka.access import Rule, allowed, documented, millrace, user
 from tests.support.kafka.config import PASSWORD, USER
 from tests.support.kafka.server import KafkaServer
 from tests.support.tickets import event
+from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
 
 FILE = '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'
@@ -81,7 +83,8 @@ def test_each_part_needs_no_more_than_the_documented_rules(
         assert PASSWORD not in done.stdout + done.stderr
         return done.stdout
 
-    assert "created" in run("create", "topics", "create", "--partitions", "2")
+    delete_all_topics(secure_kafka)
+    assert "exists" not in run("create", "topics", "create", "--partitions", "2")
     assert "sent 2 tickets" in run("ingest", "ingest", str(file), "--tenant", "acme")
     produce(secure_kafka.bootstrap, event(ticket_id="T-3", priority="asap"))
     brokers = by_password(secure_kafka, certificates)
@@ -105,6 +108,18 @@ def test_each_part_needs_no_more_than_the_documented_rules(
         unread = millrace(environment, "lag", "--group", "millrace-tickets", "--topic", "tickets*")
     assert unread.returncode == 3, unread.stderr
     assert "this user may not read topic tickets" in unread.stdout
+
+
+def delete_all_topics(server: KafkaServer) -> None:
+    """Delete the topics that other tests on the same brokers have left, and wait until the deletion is complete."""
+    admin = AdminClient({"bootstrap.servers": server.bootstrap, "log_level": 0})
+
+    def left() -> list[str]:
+        return [name for name in admin.list_topics(timeout=10).topics if not name.startswith("__")]
+
+    for future in admin.delete_topics(names).values() if (names := left()) else ():
+        future.result(10)
+    wait_until(lambda: not left(), 30, "no topics")
 
 
 def assert_records_are_decided_again(environment: dict[str, str], server: KafkaServer) -> None:
