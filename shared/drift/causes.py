@@ -53,8 +53,8 @@ LEAST_WIDE = 3.0
 deviations, among the centroids whose items have not grown, and if more than half of the new far items are there."""
 
 LEAST_LEADING = 10.0
-"""Or if the score of nearness is at least this one, while neither texts nor topics have clearly changed (`LEAST_BROAD`): all
-vectors lie a little further from their centroids, but the items are of the same kinds."""
+"""Or if the score of nearness is at least this one, while neither texts nor topics have clearly changed (`LEAST_BROAD`):
+all vectors lie a little further from their centroids, but the items are of the same kinds."""
 
 MOST_EXAMPLES = 10
 
