@@ -102,7 +102,7 @@ def _query_faults(spec: Mapping[str, Any], stream: str, cluster: str) -> Iterato
 
 
 API_SERVER = {
-    "kafka-operators": [{"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]}],
+    "kafka-api": [{"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]}],
 }
 """The egress of policies to the API server of Kubernetes, which is no pod: only its ports can be named."""
 
