@@ -119,9 +119,9 @@ def _network_faults(made: list[Manifest]) -> Iterator[str]:
             yield from (f"the policy {name}: {fault}" for fault in _peer_faults(policy["spec"]))
     for name, each in workloads(made).items():
         for direction, wanted in {"egress": opened(each), "ingress": {"scrape": {OPERATION.port}}}.items():
-            allowed = _allowed(policies, each.labels, direction)
-            if allowed != wanted:
-                yield f"{name}: {direction} to {_shown(allowed)} is allowed, {_shown(wanted)} is used"
+            open_to = allowed(policies, each.labels, direction)
+            if open_to != wanted:
+                yield f"{name}: {direction} to {_shown(open_to)} is allowed, {_shown(wanted)} is used"
     for name in ("media", "models"):
         for rule in policies.get(name, {}).get("spec", {}).get("egress", ()):
             if any(set(peer["ipBlock"].get("except", ())) != NOT_PUBLIC for peer in rule["to"]):
@@ -167,7 +167,8 @@ def opened(each: Workload) -> dict[str, set[int]]:
     return edges
 
 
-def _allowed(policies: Mapping[str, Manifest], labels: Mapping[str, str], direction: str) -> dict[str, set[int]]:
+def allowed(policies: Mapping[str, Manifest], labels: Mapping[str, str], direction: str) -> dict[str, set[int]]:
+    """Return the ports that policies open for a pod with some labels, by the name of the policy."""
     return {
         name: {port["port"] for rule in policy["spec"][direction] for port in rule.get("ports", ())}
         for name, policy in policies.items()

@@ -15,7 +15,7 @@ import yaml
 from tests.repo.kubernetes_around import around_faults
 from tests.repo.kubernetes_pods import WORKERS, pod_faults, workloads
 from tests.repo.kubernetes_schemas import schema_faults
-from tests.support.manifests import K8S, OVERLAYS, Manifest, Unsupported, built, of_kind, overlay
+from tests.support.manifests import K8S, OVERLAYS, Manifest, Unsupported, built, containers, of_kind, overlay
 from tests.support.sources import ROOT
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
@@ -49,6 +49,8 @@ REMOVED = [
     ("base/settings.yaml", "MILLRACE_BROKER__BOOTSTRAP"),
     ("base/settings.yaml", "MILLRACE_TRACING__ENDPOINT"),
     ("base/monitoring/scrape.yaml", "jobLabel: millrace/job"),
+    ("base/workers/call-worker.yaml", "envFrom: [{configMapRef: {name: millrace-worker}}]"),
+    ("base/workers/call-worker.yaml", "{name: models, mountPath: /models}"),
     ("overlays/gpu/kustomization.yaml", "tolerations"),
     ("overlays/gpu/kustomization.yaml", "nvidia.com~1gpu"),
 ]
@@ -125,19 +127,16 @@ def test_a_manifest_that_its_schema_refuses_is_found(kind: str, change: Manifest
 
 
 def test_the_page_lists_each_secret_that_must_exist() -> None:
-    named = {
-        (source["name"], source["key"])
-        for each in workloads(overlay("cpu")).values()
-        for variable in each.container["env"]
-        if (source := variable.get("valueFrom", {}).get("secretKeyRef"))
-    }
-    mounted = {
-        (volume["secret"]["secretName"], item["key"])
-        for each in workloads(overlay("cpu")).values()
-        for volume in each.pod["volumes"]
-        for item in volume.get("secret", {}).get("items", ())
-    }
+    named, mounted = set(), set()
+    for each in overlay("cpu"):
+        for container in containers(each):
+            sources = [variable.get("valueFrom", {}).get("secretKeyRef") for variable in container.get("env", ())]
+            named |= {(source["name"], source["key"]) for source in sources if source}
+        for volume in each.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", ()):
+            items = volume.get("secret", {}).get("items", ())
+            mounted |= {(volume["secret"]["secretName"], item["key"]) for item in items}
     rows = re.findall(r"^ *\| `([\w-]+)` \| `([\w.-]+)` \|", PAGE, re.MULTILINE)
+    assert ("redis-url", "password") in named
     assert set(rows) == named | mounted
 
 
