@@ -59,6 +59,10 @@ REMOVED = [
 """Lines: the file, and a text by which the first line of it is found."""
 
 
+OTHER_MODELS = {"calls": ("SPEECH",), "products": ("IMAGE",)}
+"""The parts of a stream's settings that name the device of a model, beside that of texts."""
+
+
 def all_faults(made: list[Manifest], name: str) -> Iterator[str]:
     """Yield the faults of an overlay; those that take longest to find come last."""
     yield from pod_faults(made)
@@ -76,8 +80,9 @@ def gpu_faults(made: list[Manifest]) -> Iterator[str]:
             yield f"{name}: has no GPU"
         if [toleration["key"] for toleration in each.pod.get("tolerations", ())] != ["nvidia.com/gpu"]:
             yield f"{name}: may not run on the nodes that have GPUs"
-        if each.environment.get(f"MILLRACE_{stream.upper()}__EMBEDDING__DEVICE") != "cuda":
-            yield f"{name}: falls back to the processor without a word"
+        for part in ("EMBEDDING", *OTHER_MODELS.get(stream, ())):
+            if each.environment.get(f"MILLRACE_{stream.upper()}__{part}__DEVICE") != "cuda":
+                yield f"{name}: falls back to the processor without a word"
         if each.manifest["spec"]["strategy"]["rollingUpdate"] != {"maxSurge": 0, "maxUnavailable": 1}:
             yield f"{name}: an update needs one more GPU"
 

@@ -76,6 +76,7 @@ def test_all_data_are_on_encrypted_volumes() -> None:
     [claim] = manifest("qdrant", "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert volume["class"] == claim["spec"]["storageClassName"] == "millrace-encrypted"
     assert not volume["deleteClaim"]
+    assert volume["size"].endswith("Gi")
 
 
 def test_the_redrive_may_do_what_the_page_states() -> None:
