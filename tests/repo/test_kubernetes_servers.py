@@ -56,6 +56,7 @@ def test_a_server_admits_those_that_may_reach_it(server: str, edge: str) -> None
 
 def test_kafka_is_spread_and_has_the_operators_that_make_topics_and_users() -> None:
     pod = of_kind(MADE, "KafkaNodePool")["brokers"]["spec"]["template"]["pod"]
+    assert pod["securityContext"]["fsGroup"], "the user of the broker cannot write a new volume"
     spread = {each["topologyKey"]: each["whenUnsatisfiable"] for each in pod["topologySpreadConstraints"]}
     assert spread["kubernetes.io/hostname"] == "DoNotSchedule"
     assert {"topicOperator", "userOperator"} <= of_kind(MADE, "Kafka")[CLUSTER]["spec"]["entityOperator"].keys()
