@@ -59,6 +59,8 @@ def test_kafka_is_spread_and_has_the_operators_that_make_topics_and_users() -> N
     assert pod["securityContext"]["fsGroup"], "the user of the broker cannot write a new volume"
     spread = {each["topologyKey"]: each["whenUnsatisfiable"] for each in pod["topologySpreadConstraints"]}
     assert spread["kubernetes.io/hostname"] == "DoNotSchedule"
+    for each in pod["topologySpreadConstraints"]:
+        assert each["labelSelector"] == {"matchLabels": {"strimzi.io/pool-name": "brokers"}}
     assert {"topicOperator", "userOperator"} <= of_kind(MADE, "Kafka")[CLUSTER]["spec"]["entityOperator"].keys()
     assert of_kind(MADE, "KafkaTopic").keys() != set()
 
