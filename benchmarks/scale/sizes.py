@@ -7,14 +7,13 @@ and batches. Media are sent by reference. Needs the extras of all three streams.
 
 import json
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from rich.console import Console
@@ -28,8 +27,7 @@ from millrace.resources import Process, load_image_model, load_recogniser, load_
 from millrace.streams import DEFAULT, PICTURED, RECORDED
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
-from shared.clock import SystemClock
-from shared.embedding.port import IMAGE
+from shared.embedding.port import IMAGE, TextModel
 from shared.engine.stream import Stream
 from shared.logs import configure
 from shared.media_settings import MediaSettings
@@ -39,6 +37,7 @@ from shared.settings import OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeCollection, EdgeStore
 from shared.vectorstore.port import CollectionSpec
+from tests.support import waiting
 from tests.support.fakes import PRIVACY
 from tests.support.kafka.server import KafkaServer, why_unavailable
 
@@ -47,6 +46,7 @@ PARTITIONS = 1
 """One partition of each topic, so that batches are as full as with many records."""
 
 TOKENS_OF = 64
+TIMEOUT_S = 600.0
 
 Events = Sequence[Mapping[str, Any]]
 
@@ -97,7 +97,16 @@ class PointSize:
     terms: float
 
 
-def measure() -> tuple[list[TopicSize], list[PointSize]]:
+class Measured(NamedTuple):
+    """The sizes, and the mean tokens of the texts of some tickets and of their resolutions."""
+
+    topics: list[TopicSize]
+    points: list[PointSize]
+    text_tokens: float
+    resolution_tokens: float
+
+
+def measure() -> Measured:
     """Run the samples through a worker of each stream, and return the sizes."""
     streams = (DEFAULT, RECORDED, PICTURED)
     with KafkaServer() as kafka, workbench(kafka.bootstrap) as (process, store, root):
@@ -117,7 +126,8 @@ def measure() -> tuple[list[TopicSize], list[PointSize]]:
         names = [topic.name for stream in streams for topic in stream.topics()]
         folder = kafka.nodes[0].data
         sizes = [_topic_size(name, list(reader.read(name)), folder) for name in names]
-        return [each for each in sizes if each.records], [_point_size(*each) for each in store.written.items()]
+        points = [_point_size(*each) for each in store.written.items()]
+        return Measured([each for each in sizes if each.records], points, *tokens(model))
 
 
 @contextmanager
@@ -139,9 +149,8 @@ def workbench(bootstrap: str) -> Iterator[tuple[Process, WeighedStore, Path]]:
 
 
 def wait_until(done: Callable[[], bool]) -> None:
-    """Wait until something is done."""
-    while not done():
-        SystemClock().wait(threading.Event(), 0.05)
+    """Wait until something is done, but not for ever."""
+    waiting.wait_until(done, TIMEOUT_S, "a worker has settled its samples")
 
 
 def tickets() -> list[Events]:
@@ -150,10 +159,9 @@ def tickets() -> list[Events]:
     return [[row for row in rows if (row["reason"] == "created") is opened] for opened in (False, True)]
 
 
-def tokens() -> tuple[float, float]:
+def tokens(model: TextModel) -> tuple[float, float]:
     """Return the mean tokens of the texts of some tickets, and of their resolutions."""
     rows = tickets()[0][:TOKENS_OF]
-    model = load_text_model(StreamSettings())
     texts = [[f"{row['subject']}\n\n{row['body']}" for row in rows], [row["resolution"] for row in rows]]
     text, resolution = (model.embed(each).cost / len(each) for each in texts)
     return text, resolution
@@ -207,8 +215,7 @@ def main() -> None:
     configure("error", json_lines=False)
     if reason := why_unavailable():
         raise SystemExit(f"sizes are measured on a real Kafka: {reason}")
-    topics, points = measure()
-    text, resolution = tokens()
+    topics, points, text, resolution = measure()
     print(f"tokens of the tickets: text {text:.1f}, resolution {resolution:.1f}\n")
     print(f"{'topic':<22}{'records':>9}{'raw bytes':>11}{'on disk':>9}")
     for topic in topics:
