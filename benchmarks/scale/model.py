@@ -93,8 +93,12 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Workers on CPUs at the peak, and the cores beside a GPU: what remains if it runs the models."""
+    """Workers on CPUs at the peak, and the cores beside a GPU: what remains if it runs the models.
 
+    `units_per_core_s` is what one core settles a second if it is always busy.
+    """
+
+    units_per_core_s: float
     workers: int
     cores: int
     memory_gib: float
@@ -267,7 +271,7 @@ def _workers(profile: Profile, peak_per_s: float, assumed: Assumptions) -> Worke
     cores = peak_per_s * profile.core_s / assumed.utilisation
     workers = max(1, ceil(cores / CORES))
     beside_gpus = peak_per_s * profile.host_core_s / assumed.utilisation
-    return Workers(workers, workers * CORES, workers * profile.worker_mib / 1024, beside_gpus)
+    return Workers(1 / profile.core_s, workers, workers * CORES, workers * profile.worker_mib / 1024, beside_gpus)
 
 
 def _kafka(profile: Profile, per_day: float, workers: int, assumed: Assumptions) -> Kafka:

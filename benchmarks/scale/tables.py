@@ -45,6 +45,7 @@ def section(assumed: Assumptions | None = None) -> Iterator[str]:
     yield from ("", f"Sizes of the demo's samples (`{SIZES_COMMAND}`), in bytes:", "", *records_table())
     yield from ("", *points_table())
     yield from ("", "## Compared with whole workers", "", *checks_table())
+    yield from ("", "## Rates", "", *rates_table(assumed))
     for stream in PROFILES:
         found = [needs(stream, per_day, assumed) for per_day in LOADS]
         yield from ("", f"## {stream.capitalize()}", "", *needs_table(found))
@@ -77,6 +78,14 @@ def checks_table() -> Iterator[str]:
     """Yield what the model expects of whole workers beside what was measured."""
     rows = [(each.what, number(each.expected), number(each.measured), _command(each.command)) for each in checks()]
     yield from _table(("tickets a second of one worker on two cores", "expected", "measured", "command"), rows)
+
+
+def rates_table(assumed: Assumptions) -> Iterator[str]:
+    """Yield what one core and one GPU settle a second."""
+    found = [needs(stream, LOADS[0], assumed) for stream in PROFILES]
+    titles = ("a second", *(f"{each.unit}s" for each in found))
+    cores = ("one core, always busy", *(number(each.workers.units_per_core_s) for each in found))
+    yield from _table(titles, [cores, ("one GPU", *("not measured" for _ in found))])
 
 
 def needs_table(found: Sequence[Needs]) -> Iterator[str]:

@@ -38,6 +38,7 @@ def test_the_work_of_a_ticket() -> None:
     assert found.mean_per_s == found.peak_per_s == 1
     assert found.per_1000.core_hours == pytest.approx((model_s + host_s) * 1000 / 3600)
     assert found.workers.cores_beside_gpus == pytest.approx(host_s)
+    assert found.workers.units_per_core_s == pytest.approx(1 / (model_s + host_s))
 
 
 def test_the_work_of_a_minute_of_a_call_and_of_a_picture() -> None:
