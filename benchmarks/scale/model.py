@@ -71,7 +71,7 @@ class Profile:
         result: The size of a result.
         points: Points that stay stored.
         point: A point.
-        searches: Searches of the store for a result.
+        searches: Searches of the store for a unit.
         cached: Numbers of each vector that Redis caches.
         worker_mib: Memory of a worker.
     """
