@@ -1,4 +1,4 @@
-"""Bytes of a record in each topic and of a point of each stream: `python -m benchmarks.scale.sizes`, in about a minute.
+"""Bytes of a record in each topic and of a point of each stream: `python -m benchmarks.scale.sizes`, in one or two minutes.
 
 The demo's samples go through real workers with real models, on a real Kafka of one node (`make kafka`) and Qdrant Edge.
 The bytes on the broker's disk are those of its log files: they are compressed, and include what Kafka adds to records
