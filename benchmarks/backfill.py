@@ -32,6 +32,9 @@ from workers.tickets.stages import TICKETS
 
 CLOCK = SystemClock()
 TIMEOUT_S = 3_600.0
+STARTING_S = 120.0
+"""The longest time until the backfill is at work: it loads its model first."""
+
 SETTLING_S = 1.0
 """The beginning of each turn, which is not counted."""
 
@@ -119,7 +122,7 @@ def measured(trial: Trial, server: KafkaServer) -> Ages:
             wait_until(lambda: sum(reader.committed(["tickets"]).values()) >= wanted, TIMEOUT_S, "live work")
             with backfill_process(plan) as process:
                 control = WorkerControl("127.0.0.1", port)
-                wait_until(lambda: _is_ready(control), TIMEOUT_S, "the backfill ready")
+                wait_until(lambda: process.poll() is not None or _is_ready(control), STARTING_S, "the backfill ready")
                 while process.poll() is None:
                     _turn(ages, trial, at_work=True)
                     if not _switched(control.pause):

@@ -128,6 +128,8 @@ def _run(
         with watched(ending):
             running.run()
         drained.set()
+    if ending.failure is not None:
+        raise ending.failure
     if not ending.finished:
         raise Fatal("stopped before the end: run the same command again to continue where it stopped")
 
