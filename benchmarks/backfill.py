@@ -32,7 +32,7 @@ from workers.tickets.stages import TICKETS
 
 CLOCK = SystemClock()
 TIMEOUT_S = 3_600.0
-STARTING_S = 120.0
+STARTING_S = 300.0
 """The longest time until the backfill is at work: it loads its model first."""
 
 SETTLING_S = 1.0

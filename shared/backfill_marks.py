@@ -37,5 +37,9 @@ def sender_of(record: Record, origin_topic: str, stream: str) -> str | None:
 
     A backfill reads only the input topic, so what is about a record of the redo topic is always of those workers.
     """
-    named = header_texts(record.headers).get(BACKFILL_HEADER) if record.headers else None
-    return named if origin_topic == input_topic(stream) else None
+    return named_in(record) if origin_topic == input_topic(stream) else None
+
+
+def named_in(record: Record) -> str | None:
+    """Return the group of the backfill that a message which Millrace wrote belongs to; None if it is of live traffic."""
+    return header_texts(record.headers).get(BACKFILL_HEADER) if record.headers else None

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, retry_topics
-from shared.backfill_marks import sender_of
+from shared.backfill_marks import named_in, sender_of
 from shared.broker.port import Reader
 from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.engine.stream import Stream
@@ -154,12 +154,12 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
     result = stream.read_result(record.value)
     origin = result.origin
     key = (result.tenant_id, result.source_id, result.version)
-    if sender_of(record, origin.topic, stream.name) != evidence.backfill:
-        evidence.published_by_others.add(key)
-        return
-    if not evidence.is_of_another(origin.topic, origin.topic_id):
+    is_own = sender_of(record, origin.topic, stream.name) == evidence.backfill
+    if is_own and not evidence.is_of_another(origin.topic, origin.topic_id):
         evidence.results[RecordPosition(origin.topic, origin.partition, origin.offset)] += 1
-    if evidence.says.setdefault(key, result.says) != result.says:
+    if named_in(record) != evidence.backfill:  # another model may have decided it, also if the live workers published it
+        evidence.published_by_others.add(key)
+    elif evidence.says.setdefault(key, result.says) != result.says:
         evidence.contradicted.append(key)
 
 

@@ -18,12 +18,12 @@ from shared.embedding.port import Model
 from shared.engine.stream import Stream
 from shared.errors import MillraceError
 from shared.logs import configure
+from shared.media_settings import MediaSettings
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
-from tests.support.streams import limited_to
-from workers.tickets.stages import TICKETS
+from tests.support.streams import kind_of_name, limited_to
 
 MAX_RECORDS = 20
 TIMEOUT_S = 120.0
@@ -39,6 +39,8 @@ class BackfillPlan:
         until_ms: The time that ends it.
         port: Port of the probes; 0 for a free one.
         real_model: Whether the configured model is loaded; else a stand-in that costs nothing.
+        stream: The stream.
+        media_host: The only host from which media may be fetched; None for no host.
     """
 
     bootstrap: str
@@ -50,6 +52,8 @@ class BackfillPlan:
     rate: float = 100.0
     port: int = 0
     real_model: bool = False
+    stream: str = "tickets"
+    media_host: str | None = None
 
 
 @contextmanager
@@ -73,6 +77,15 @@ def finished(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return summary
 
 
+def loopback_media(host: str | None) -> MediaSettings:
+    """Return the settings that allow media of one host on loopback."""
+    if host is None:
+        return MediaSettings()
+    return MediaSettings(
+        hosts=(host,), plain_http=True, private_addresses=("127.0.0.1",), breaker_open_s=0.5, breaker_open_max_s=1.0
+    )
+
+
 def _fake_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, Model[Any]]:
     return models_for(stream, FakeModel())
 
@@ -85,11 +98,12 @@ def main(plan: BackfillPlan) -> None:
         privacy=PRIVACY,
         store=StoreSettings(url=plan.store),
         operation=OperationSettings(port=plan.port),
+        media=loopback_media(plan.media_host),
     )
     if not plan.real_model:
         serve_backfill.load_models = _fake_models  # type: ignore[attr-defined]  # in this process alone
     wanted = Wanted(plan.from_ms, plan.until_ms, False, plan.index_only)
-    asked = Asked(TICKETS, StreamSettings(batch=limited_to(MAX_RECORDS)), plan.group, wanted, plan.rate)
+    asked = Asked(kind_of_name(plan.stream).stream, StreamSettings(batch=limited_to(MAX_RECORDS)), plan.group, wanted, plan.rate)
     sys.stdout.write(json.dumps(asdict(backfill(asked, settings, plan.bootstrap))) + "\n")
 
 

@@ -11,6 +11,7 @@ import pytest
 from schemas.failures import BACKFILL_HEADER
 from schemas.outcomes import LedgerEntry
 from shared.audit.audited_backfill import AuditedBackfill
+from shared.backfill_marks import mark_headers
 from shared.broker.bounds import NO_BOUNDS, Bounds
 from shared.records import Backfill, Record, TopicPartition, Watermarks
 from shared.retry.lane import redo_message
@@ -161,3 +162,15 @@ def assert_is_missing_for_its_group_only(world: World, bounds: AuditedBackfill, 
         assert counts(world.audit(backfill=bounds if lost else None)) == expected
         assert counts(world.audit(backfill=None if lost else bounds)) == {}
         held[:] = whole
+
+
+def test_what_live_workers_finish_for_a_backfill_may_differ_from_what_they_published() -> None:
+    world = World()
+    world.settle(TICKET_KIND.record(TICKET_KIND.event(), 0))
+    redone = TICKET_KIND.record(TICKET_KIND.event(), 0, topic=TICKET_KIND.redo, headers=mark_headers(Backfill(GROUP)))
+    world.settle(redone)
+    first, marked = world.held("results")
+    world.held("results")[:] = [first, replace(marked, value=TICKET_KIND.contradicted(marked.value))]
+    assert counts(world.audit()) == {}
+    world.held("results").pop()
+    assert counts(world.audit()) == {"missing": 1}
