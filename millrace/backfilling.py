@@ -124,12 +124,13 @@ class Ending:
 
     Attributes:
         finished: Whether the whole group has finished.
+        total: Number of offsets within the bounds, as they were read last.
         failure: Why the progress cannot be read any more; None if it can.
     """
 
     def __init__(self, measure: Callable[[], Progress], lifecycle: Lifecycle, clock: Clock) -> None:
         self._measure, self._lifecycle, self._clock = measure, lifecycle, clock
-        self.finished = False
+        self.finished, self.total = False, 0
         self.failure: Fatal | None = None
 
     def watch(self) -> None:
@@ -160,7 +161,9 @@ class Ending:
 
     def _measured(self) -> Progress | None:
         with suppress(Unavailable):
-            return self._measure()
+            found = self._measure()
+            self.total = found.total
+            return found
         return None
 
 

@@ -1,6 +1,7 @@
 """A backfill in a process of its own, with a model that is a stand-in.
 
-Run as `python -m tests.support.backfill_process`; the arguments are one JSON object. It prints the summary as JSON.
+Run as `python -m tests.support.backfill_process`; the arguments are one JSON object, and it prints the summary as JSON;
+or they are those of `millrace`, beginning with `run`.
 """
 
 import json
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from millrace import serve_backfill
+from millrace import cli, serve_backfill
 from millrace.serve_backfill import Asked, backfill
 from shared.broker.bounds import Wanted
 from shared.embedding.port import Model
@@ -40,6 +41,7 @@ class BackfillPlan:
         port: Port of the probes; 0 for a free one.
         real_model: Whether the configured model is loaded; else a stand-in that costs nothing.
         stream: The stream.
+        is_now: Whether it was asked to end `now`; `until_ms` is then the time of its first start.
         media_host: The only host from which media may be fetched; None for no host.
     """
 
@@ -53,6 +55,7 @@ class BackfillPlan:
     port: int = 0
     real_model: bool = False
     stream: str = "tickets"
+    is_now: bool = False
     media_host: str | None = None
 
 
@@ -90,6 +93,10 @@ def _fake_models(stream: Stream[Any, Any], own: StreamSettings) -> Mapping[str, 
     return models_for(stream, FakeModel())
 
 
+def _use_fake_models() -> None:
+    serve_backfill.load_models = _fake_models  # type: ignore[attr-defined]  # in this process alone
+
+
 def main(plan: BackfillPlan) -> None:
     """Run the backfill."""
     configure("error", json_lines=True)
@@ -101,13 +108,17 @@ def main(plan: BackfillPlan) -> None:
         media=loopback_media(plan.media_host),
     )
     if not plan.real_model:
-        serve_backfill.load_models = _fake_models  # type: ignore[attr-defined]  # in this process alone
-    wanted = Wanted(plan.from_ms, plan.until_ms, False, plan.index_only)
-    asked = Asked(kind_of_name(plan.stream).stream, StreamSettings(batch=limited_to(MAX_RECORDS)), plan.group, wanted, plan.rate)
+        _use_fake_models()
+    wanted = Wanted(plan.from_ms, plan.until_ms, plan.is_now, plan.index_only)
+    own = StreamSettings(batch=limited_to(MAX_RECORDS))
+    asked = Asked(kind_of_name(plan.stream).stream, own, plan.group, wanted, plan.rate)
     sys.stdout.write(json.dumps(asdict(backfill(asked, settings, plan.bootstrap))) + "\n")
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "run":
+        _use_fake_models()
+        sys.exit(cli.main())
     try:
         main(BackfillPlan(**json.loads(sys.argv[1])))
     except MillraceError as error:
