@@ -98,7 +98,9 @@ def backfill_command(streams: Sequence[str], given: BackfillOptions) -> None:
     if not given.group or not given.first:
         raise typer.BadParameter("a backfill needs both --group and --from")
     if len(streams) != 1 or streams[0] not in STREAMS:
-        raise typer.BadParameter(f"--group: a backfill reads one stream ({', '.join(STREAMS)}); start a command for each")
+        raise typer.BadParameter(
+            f"--group: a backfill reads one stream ({', '.join(STREAMS)}); start a command for each"
+        )
     stream, settings = require_stream(streams[0]), _settings(given)
     refuse_unknown_variables()
     address = require_bootstrap(settings)

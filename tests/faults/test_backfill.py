@@ -154,7 +154,9 @@ def test_its_sums_are_marked_and_its_results_too(own_kafka: KafkaServer, standin
         assert live.marked() == {"": live.sent, live.plan.group: WITHIN}
 
 
-def test_two_processes_that_start_first_at_the_same_moment_agree(own_kafka: KafkaServer, standin: StandinProcess) -> None:
+def test_two_processes_that_start_first_at_the_same_moment_agree(
+    own_kafka: KafkaServer, standin: StandinProcess
+) -> None:
     with traffic(own_kafka, standin.url) as live:
         plans = [replace(live.plan, is_now=True, until_ms=live.plan.until_ms + more) for more in (10_000, 0)]
         with ExitStack() as held:

@@ -114,7 +114,11 @@ def test_it_stops_when_its_progress_can_never_be_read_again() -> None:
     lifecycle = Lifecycle(ManualClock(), 60)
     ending = Ending(measure, lifecycle, ManualClock())
     ending.watch()
-    assert (ending.finished, lifecycle.stopping.is_set(), str(ending.failure)) == (False, True, "the commits were deleted")
+    assert (ending.finished, lifecycle.stopping.is_set(), str(ending.failure)) == (
+        False,
+        True,
+        "the commits were deleted",
+    )
 
 
 PLACE, OTHER = TopicPartition("tickets", 0), TopicPartition("tickets", 1)
