@@ -51,14 +51,14 @@ class Trial:
         rate: Records a second of the backfill.
         live: Records a second of live traffic.
         turn_s: Length of a turn.
-        real_model: Whether workers use the default model; else one that costs nothing.
+        model: The name of the workers' model; None for one that costs nothing.
     """
 
     records: int
     rate: float
     live: float
     turn_s: float
-    real_model: bool = False
+    model: str | None = None
 
 
 @dataclass
@@ -113,9 +113,9 @@ def measured(trial: Trial, server: KafkaServer) -> Ages:
         first_ms = _history(server.bootstrap, trial, old.url)
         until_ms = int(CLOCK.now().timestamp() * 1000)
         plan = BackfillPlan(
-            server.bootstrap, store.url, first_ms, until_ms, rate=trial.rate, port=port, real_model=trial.real_model
+            server.bootstrap, store.url, first_ms, until_ms, rate=trial.rate, port=port, model=trial.model
         )
-        with worker_process(Plan(server.bootstrap, store.url, max_records=256, real_model=trial.real_model)):
+        with worker_process(Plan(server.bootstrap, store.url, max_records=256, model=trial.model)):
             live = LiveTraffic(server.bootstrap, trial.live)
             reader = TopicReader(server.bootstrap, "millrace-tickets")
             wanted = trial.records + int(trial.live)
@@ -196,12 +196,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--live", type=float, default=10.0, help="records a second of live traffic")
     parser.add_argument("--turn-s", type=float, default=10.0)
-    parser.add_argument("--real-model", action="store_true")
+    parser.add_argument("--model", help="name of the model; without it, one that costs nothing")
     given = parser.parse_args(arguments)
     if reason := why_unavailable():
         sys.exit(reason)
     with KafkaServer() as server:
-        ages = measured(Trial(given.records, given.rate, given.live, given.turn_s, given.real_model), server)
+        ages = measured(Trial(given.records, given.rate, given.live, given.turn_s, given.model), server)
     rest, work = ages.p99()
     print(f"live results: {len(ages.at_rest)} with the backfill at rest, {len(ages.at_work)} at work")
     print(f"age p50: {np.median(ages.at_rest):.0f} ms at rest, {np.median(ages.at_work):.0f} ms at work")

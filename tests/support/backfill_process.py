@@ -21,7 +21,7 @@ from shared.errors import MillraceError
 from shared.logs import configure
 from shared.media_settings import MediaSettings
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import StreamSettings
+from shared.stream_settings import EmbeddingSettings, StreamSettings
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
 from tests.support.streams import kind_of_name, limited_to
@@ -39,7 +39,7 @@ class BackfillPlan:
         from_ms: Time of the first record.
         until_ms: The time that ends it.
         port: Port of the probes; 0 for a free one.
-        real_model: Whether the configured model is loaded; else a stand-in that costs nothing.
+        model: The name of a real model; None for a stand-in that costs nothing.
         stream: The stream.
         is_now: Whether it was asked to end `now`; `until_ms` is then the time of its first start.
         media_host: The only host from which media may be fetched; None for no host.
@@ -53,7 +53,7 @@ class BackfillPlan:
     group: str = "backfill-2026"
     rate: float = 100.0
     port: int = 0
-    real_model: bool = False
+    model: str | None = None
     stream: str = "tickets"
     is_now: bool = False
     media_host: str | None = None
@@ -107,10 +107,11 @@ def main(plan: BackfillPlan) -> None:
         operation=OperationSettings(port=plan.port),
         media=loopback_media(plan.media_host),
     )
-    if not plan.real_model:
+    if plan.model is None:
         _use_fake_models()
     wanted = Wanted(plan.from_ms, plan.until_ms, plan.is_now, plan.index_only)
-    own = StreamSettings(batch=limited_to(MAX_RECORDS))
+    embedding = EmbeddingSettings() if plan.model is None else EmbeddingSettings(model=plan.model)
+    own = StreamSettings(batch=limited_to(MAX_RECORDS), embedding=embedding)
     asked = Asked(kind_of_name(plan.stream).stream, own, plan.group, wanted, plan.rate)
     sys.stdout.write(json.dumps(asdict(backfill(asked, settings, plan.bootstrap))) + "\n")
 
@@ -118,7 +119,8 @@ def main(plan: BackfillPlan) -> None:
 if __name__ == "__main__":
     if sys.argv[1] == "run":
         _use_fake_models()
-        sys.exit(cli.main())
+        cli.main()
+        sys.exit()
     try:
         main(BackfillPlan(**json.loads(sys.argv[1])))
     except MillraceError as error:
