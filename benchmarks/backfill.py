@@ -128,7 +128,8 @@ def measured(trial: Trial, server: KafkaServer) -> Ages:
                     if not _switched(control.pause):
                         break
                     _turn(ages, trial, at_work=False)
-                    control.resume(CLOCK, 30.0)
+                    if not _switched(control.resume):
+                        break
                 print(f"backfill: {finished(process)}", flush=True)
             live.stop()
             wanted = trial.records + live.sent
@@ -161,10 +162,10 @@ def _is_ready(control: WorkerControl) -> bool:
         return False
 
 
-def _switched(pause: object) -> bool:
+def _switched(switch: object) -> bool:
     try:
-        assert callable(pause)
-        pause(CLOCK, 30.0)
+        assert callable(switch)
+        switch(CLOCK, 30.0)
     except Unavailable:  # it has ended
         return False
     return True
