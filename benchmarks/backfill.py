@@ -32,6 +32,9 @@ from workers.tickets.stages import TICKETS
 
 CLOCK = SystemClock()
 TIMEOUT_S = 3_600.0
+STARTING_S = 300.0
+"""The longest time until the backfill is at work: it loads its model first."""
+
 SETTLING_S = 1.0
 """The beginning of each turn, which is not counted."""
 
@@ -48,14 +51,14 @@ class Trial:
         rate: Records a second of the backfill.
         live: Records a second of live traffic.
         turn_s: Length of a turn.
-        real_model: Whether workers use the default model; else one that costs nothing.
+        model: The name of the workers' model; None for one that costs nothing.
     """
 
     records: int
     rate: float
     live: float
     turn_s: float
-    real_model: bool = False
+    model: str | None = None
 
 
 @dataclass
@@ -110,22 +113,23 @@ def measured(trial: Trial, server: KafkaServer) -> Ages:
         first_ms = _history(server.bootstrap, trial, old.url)
         until_ms = int(CLOCK.now().timestamp() * 1000)
         plan = BackfillPlan(
-            server.bootstrap, store.url, first_ms, until_ms, rate=trial.rate, port=port, real_model=trial.real_model
+            server.bootstrap, store.url, first_ms, until_ms, rate=trial.rate, port=port, model=trial.model
         )
-        with worker_process(Plan(server.bootstrap, store.url, max_records=256, real_model=trial.real_model)):
+        with worker_process(Plan(server.bootstrap, store.url, max_records=256, model=trial.model)):
             live = LiveTraffic(server.bootstrap, trial.live)
             reader = TopicReader(server.bootstrap, "millrace-tickets")
             wanted = trial.records + int(trial.live)
             wait_until(lambda: sum(reader.committed(["tickets"]).values()) >= wanted, TIMEOUT_S, "live work")
             with backfill_process(plan) as process:
                 control = WorkerControl("127.0.0.1", port)
-                wait_until(lambda: _is_ready(control), TIMEOUT_S, "the backfill ready")
+                wait_until(lambda: process.poll() is not None or _is_ready(control), STARTING_S, "the backfill ready")
                 while process.poll() is None:
                     _turn(ages, trial, at_work=True)
                     if not _switched(control.pause):
                         break
                     _turn(ages, trial, at_work=False)
-                    control.resume(CLOCK, 30.0)
+                    if not _switched(control.resume):
+                        break
                 print(f"backfill: {finished(process)}", flush=True)
             live.stop()
             wanted = trial.records + live.sent
@@ -158,10 +162,10 @@ def _is_ready(control: WorkerControl) -> bool:
         return False
 
 
-def _switched(pause: object) -> bool:
+def _switched(switch: object) -> bool:
     try:
-        assert callable(pause)
-        pause(CLOCK, 30.0)
+        assert callable(switch)
+        switch(CLOCK, 30.0)
     except Unavailable:  # it has ended
         return False
     return True
@@ -193,12 +197,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--live", type=float, default=10.0, help="records a second of live traffic")
     parser.add_argument("--turn-s", type=float, default=10.0)
-    parser.add_argument("--real-model", action="store_true")
+    parser.add_argument("--model", help="name of the model; without it, one that costs nothing")
     given = parser.parse_args(arguments)
     if reason := why_unavailable():
         sys.exit(reason)
     with KafkaServer() as server:
-        ages = measured(Trial(given.records, given.rate, given.live, given.turn_s, given.real_model), server)
+        ages = measured(Trial(given.records, given.rate, given.live, given.turn_s, given.model), server)
     rest, work = ages.p99()
     print(f"live results: {len(ages.at_rest)} with the backfill at rest, {len(ages.at_work)} at work")
     print(f"age p50: {np.median(ages.at_rest):.0f} ms at rest, {np.median(ages.at_work):.0f} ms at work")

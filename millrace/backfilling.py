@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from typing_extensions import override
 
 from millrace.bars import bar
 from schemas.outcomes import Outcome
 from schemas.topics import input_topic
-from shared.broker.bounds import Bounds, Wanted
+from shared.broker.bounds import NO_BOUNDS, Wanted
 from shared.broker.planning import Plan
 from shared.broker.reader import TopicReader
 from shared.clock import Clock
@@ -22,7 +21,6 @@ from shared.errors import Fatal, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
 from shared.operation.lifecycle import Lifecycle
-from shared.records import TopicPartition
 
 LOOK_EVERY_S = 1.0
 LOG_EVERY_S = 30.0
@@ -98,17 +96,22 @@ class Progress:
 def progress_of(reader: TopicReader, stream: str, plan: Plan) -> Progress:
     """Read from the brokers how far the group of a reader is.
 
+    The bounds beside a commit count, not those of the plan: of two processes that start first at the same moment, the
+    later one replaces what the other has planned.
+
     Raises:
         Unavailable: the brokers do not answer.
+        Fatal: the group has lost its bounds.
     """
     commits = reader.commits([input_topic(stream)])
-    done = sum(_done(place, bounds, commits) for place, bounds in plan.items())
-    return Progress(done, sum(bounds.end - bounds.first for bounds in plan.values()))
-
-
-def _done(place: TopicPartition, bounds: Bounds, commits: Any) -> int:
-    at = commits[place].offset if place in commits else bounds.first
-    return min(max(at, bounds.first), bounds.end) - bounds.first
+    known = [(commits[place].offset, commits[place].bounds or NO_BOUNDS) for place in plan if place in commits]
+    if len(known) < len(plan):
+        raise Fatal(
+            f"the commits of the backfill in topic {stream} were deleted, by someone or with the topic: run the command "
+            "again to begin with new bounds"
+        )
+    done = sum(min(max(at, bounds.first), bounds.end) - bounds.first for at, bounds in known)
+    return Progress(done, sum(bounds.end - bounds.first for _, bounds in known))
 
 
 class Ending:
@@ -121,14 +124,24 @@ class Ending:
 
     Attributes:
         finished: Whether the whole group has finished.
+        total: Number of offsets within the bounds, as they were read last.
+        failure: Why the progress cannot be read any more; None if it can.
     """
 
     def __init__(self, measure: Callable[[], Progress], lifecycle: Lifecycle, clock: Clock) -> None:
         self._measure, self._lifecycle, self._clock = measure, lifecycle, clock
-        self.finished = False
+        self.finished, self.total = False, 0
+        self.failure: Fatal | None = None
 
     def watch(self) -> None:
-        """Watch until it has finished, or until the worker is asked to stop."""
+        """Watch until it has finished, or until the worker is asked to stop; on a failure, stop the worker."""
+        try:
+            self._watch()
+        except Fatal as error:
+            self.failure = error
+            self._lifecycle.stop()
+
+    def _watch(self) -> None:
         last, logged_s = self._measured(), self._clock.monotonic_s()
         with bar("backfill", None if last is None else last.total) as advance:
             advance(0 if last is None else last.done)
@@ -148,7 +161,9 @@ class Ending:
 
     def _measured(self) -> Progress | None:
         with suppress(Unavailable):
-            return self._measure()
+            found = self._measure()
+            self.total = found.total
+            return found
         return None
 
 

@@ -104,14 +104,14 @@ def backfill(asked: Asked, settings: Settings, address: Address) -> Summary:
     measure = partial(progress_of, TopicReader(address, asked.group), asked.stream.name, plan)
     counted, before = Counted(), measure()
     log.info("bounds", group=asked.group, done=before.done, total=before.total)
-    if not before.is_finished:
-        _run(asked, settings, address, counted, measure, clock)
-    return Summary(before.total, dict(counted.outcomes), clock.monotonic_s() - began_s)
+    total = before.total if before.is_finished else _run(asked, settings, address, counted, measure, clock)
+    return Summary(total, dict(counted.outcomes), clock.monotonic_s() - began_s)
 
 
 def _run(
     asked: Asked, settings: Settings, address: Address, counted: Counted, measure: partial[Progress], clock: Clock
-) -> None:
+) -> int:
+    """Run the worker, and return the number of offsets within the bounds."""
     os.nice(NICENESS)
     with ExitStack() as held:
         customer_key(settings)
@@ -128,8 +128,11 @@ def _run(
         with watched(ending):
             running.run()
         drained.set()
+    if ending.failure is not None:
+        raise ending.failure
     if not ending.finished:
         raise Fatal("stopped before the end: run the same command again to continue where it stopped")
+    return ending.total
 
 
 @contextmanager

@@ -55,6 +55,9 @@ HEADER_PREFIX = "millrace-"
 BACKFILL_HEADER = "millrace-backfill"
 """The header that names the consumer group of the backfill from which a message comes."""
 
+INDEX_ONLY_HEADER = "millrace-backfill-index-only"
+"""The header, `true`, of what comes from a backfill that publishes no results."""
+
 COUNT_DIGITS = 9
 
 

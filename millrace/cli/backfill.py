@@ -25,7 +25,6 @@ from shared.logs import configure
 from shared.settings import Settings
 
 RATE = 20.0
-
 Group = Annotated[
     str | None,
     typer.Option(
@@ -41,19 +40,26 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="TIME",
-        help="Backfill: the time in Kafka of the first record: ISO 8601, such as 2026-01-01 (UTC if it has no zone).",
+        help="Backfill: the time in Kafka of the first record: ISO 8601, such as 2026-01-01 (UTC if it has no zone). "
+        "Records that the input topic has deleted are not there; choose an early time to take all that it holds.",
         show_default=False,
     ),
 ]
 Until = Annotated[
     str,
-    typer.Option("--until", metavar="TIME", help="Backfill: only records before this time; `now`: the first start."),
+    typer.Option(
+        "--until",
+        metavar="TIME",
+        help="Backfill: only records before this time, ISO 8601, or `now`, the moment of the first start. Choose the time "
+        "since which the live workers have had the new model, if there is one: what came later needs no backfill.",
+    ),
 ]
 IndexOnly = Annotated[
     bool,
     typer.Option(
         "--index-only",
-        help="Backfill: write points, and publish no results. Choose it to fill the collection of a new model.",
+        help="Backfill: write points, and publish no results. Choose it to fill the collection of a new model; leave it "
+        "out if readers of the results need the new decisions.",
     ),
 ]
 Rate = Annotated[
@@ -89,10 +95,12 @@ def backfill_command(streams: Sequence[str], given: BackfillOptions) -> None:
         typer.BadParameter: the options are wrong.
         Fatal: the backfill failed, or was stopped before its end.
     """
-    if given.group is None or given.first is None:
+    if not given.group or not given.first:
         raise typer.BadParameter("a backfill needs both --group and --from")
     if len(streams) != 1 or streams[0] not in STREAMS:
-        raise typer.BadParameter("a backfill reads one stream; start a command for each")
+        raise typer.BadParameter(
+            f"--group: a backfill reads one stream ({', '.join(STREAMS)}); start a command for each"
+        )
     stream, settings = require_stream(streams[0]), _settings(given)
     refuse_unknown_variables()
     address = require_bootstrap(settings)

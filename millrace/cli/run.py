@@ -83,8 +83,10 @@ def run(
     if group is not None or first is not None:
         backfill_command(streams, BackfillOptions(bootstrap, port, group, first, until, index_only, rate, json))
         return
-    if index_only or until != NOW or json:
-        raise typer.BadParameter("--until, --index-only and --json belong to a backfill: give --group and --from too")
+    if index_only or until != NOW or json or rate != RATE:
+        raise typer.BadParameter(
+            "--until, --index-only, --rate and --json belong to a backfill: give --group and --from too"
+        )
     _serve(streams, bootstrap, port)
 
 

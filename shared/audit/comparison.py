@@ -17,8 +17,8 @@ from schemas.topics import input_topic, redo_topic, retry_topics
 from shared.audit.attached import AttachedAudit
 from shared.audit.audited_backfill import AuditedBackfill
 from shared.audit.evidence import Evidence, gather_evidence
+from shared.backfill_marks import mark_of, sender_of
 from shared.broker.port import Reader
-from shared.deadletters.envelope import backfill_of
 from shared.engine.snapshots import PUBLISHED_FIELD
 from shared.engine.stream import Stream
 from shared.errors import NewerSchema, Rejected
@@ -146,8 +146,9 @@ def audit(
             outcomes = set(evidence.outcomes.get(position, ()))
             is_final = bool(outcomes & {*FINAL, Outcome.SUPERSEDED})
             if is_final:
-                owes_nothing = Outcome.ROUTED in outcomes or position in evidence.indexed_only
-                _remember_version(stream, record, owes_nothing, settled)
+                mark = mark_of(record, stream.name)
+                is_indexed_only = position in evidence.indexed_only or (mark is not None and mark.index_only)
+                _remember_version(stream, record, Outcome.ROUTED in outcomes or is_indexed_only, settled)
             if attached is not None:
                 is_committed = position.offset < committed.get(record.topic_partition, 0)
                 attached.take_record(record, is_final and is_committed)
@@ -231,7 +232,7 @@ def _check_record(position: RecordPosition, evidence: Evidence, committed: int, 
 def _remember_continued(stream: str, record: Record, evidence: Evidence) -> None:
     """Count a record of the redo topic for the deferred record that it continues."""
     waiting = read_waiting(record)
-    if waiting is None or backfill_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
+    if waiting is None or sender_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
         return
     if not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
         evidence.redriven[waiting.deferred.origin] += 1

@@ -13,8 +13,9 @@ from typing import Any, Literal
 
 from schemas.outcomes import LedgerEntry, Outcome
 from schemas.topics import dlq_topic, input_topic, ledger_topic, redo_topic, retry_topics
+from shared.backfill_marks import named_in, sender_of
 from shared.broker.port import Reader
-from shared.deadletters.envelope import WithoutEnvelope, backfill_of, read_dead_letter
+from shared.deadletters.envelope import WithoutEnvelope, read_dead_letter
 from shared.engine.stream import Stream
 from shared.records import Record, RecordPosition, TopicPartition
 from shared.retry.lane import read_waiting
@@ -153,12 +154,14 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
     result = stream.read_result(record.value)
     origin = result.origin
     key = (result.tenant_id, result.source_id, result.version)
-    if backfill_of(record, origin.topic, stream.name) != evidence.backfill:
-        evidence.published_by_others.add(key)
-        return
-    if not evidence.is_of_another(origin.topic, origin.topic_id):
+    is_own = sender_of(record, origin.topic, stream.name) == evidence.backfill
+    if is_own and not evidence.is_of_another(origin.topic, origin.topic_id):
         evidence.results[RecordPosition(origin.topic, origin.partition, origin.offset)] += 1
-    if evidence.says.setdefault(key, result.says) != result.says:
+    if (
+        named_in(record) != evidence.backfill
+    ):  # another model may have decided it, also if the live workers published it
+        evidence.published_by_others.add(key)
+    elif evidence.says.setdefault(key, result.says) != result.says:
         evidence.contradicted.append(key)
 
 
@@ -167,7 +170,7 @@ def _take_dead_letter(stream: str, record: Record, evidence: Evidence) -> None:
     if isinstance(letter, WithoutEnvelope):
         evidence.unreadable.append(f"{letter.position}: no {letter.missing}")
         return
-    is_own = backfill_of(record, letter.origin.topic, stream) == evidence.backfill
+    is_own = sender_of(record, letter.origin.topic, stream) == evidence.backfill
     if is_own and not evidence.is_of_another(letter.origin.topic, letter.topic_id):
         evidence.dead_letters[letter.origin] += 1
 
@@ -176,7 +179,7 @@ def _take_deferred(stream: str, record: Record, evidence: Evidence) -> None:
     waiting = read_waiting(record)
     if waiting is None:
         evidence.unreadable.append(f"{record.position}: not a deferred record")
-    elif backfill_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
+    elif sender_of(record, waiting.deferred.origin.topic, stream) != evidence.backfill:
         return
     elif not evidence.is_of_another(waiting.deferred.origin.topic, waiting.deferred.topic_id):
         evidence.deferred[waiting.deferred.origin].append(record.position)

@@ -32,7 +32,8 @@ def set_starts(
     A partition of a backfill that has no bounds was added later; nothing of it is read.
 
     Raises:
-        Fatal: the bounds of a backfill cannot be read, or a worker of live traffic has joined the group of a backfill.
+        Fatal: the bounds of a backfill cannot be read or belong to an earlier topic, or a worker of live traffic has
+            joined the group of a backfill.
     """
     try:
         found = consumer.committed(partitions, timeout=TIMEOUT_S)
@@ -55,6 +56,10 @@ def set_starts(
             continue
         partition.offset = OFFSET_BEGINNING
         if at.offset >= 0 and is_of_another(at.metadata, topic_ids.get(partition.topic)):
+            if bounded:
+                raise Fatal(
+                    f"topic {partition.topic} was created again since this backfill began: run the command again"
+                )
             where = f"{partition.topic}/{partition.partition}"
             log.error(
                 "ignored an offset that was committed for an earlier topic with the same name",

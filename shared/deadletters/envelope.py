@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from schemas.failures import BACKFILL_HEADER, COUNT_DIGITS, CutHeader, RetryHeader, count_of
+from schemas.failures import COUNT_DIGITS, CutHeader, RetryHeader, count_of
 from schemas.failures import HEADER_PREFIX as PREFIX
 from schemas.failures import FailureHeader as Header
-from schemas.topics import dlq_topic, input_topic, redo_topic
+from schemas.topics import dlq_topic, redo_topic
+from shared.backfill_marks import mark_headers, mark_of
 from shared.errors import Deferred, Rejected
-from shared.records import Backfill, Headers, Message, Provenance, Record, RecordPosition, header_texts
+from shared.records import Headers, Message, Provenance, Record, RecordPosition, header_texts
 from shared.tracing.port import trace_id_of
 
 CUT_VALUE_BYTES = 256 << 10
@@ -183,21 +184,8 @@ def envelope_of(record: Record, failure: Rejected | Deferred, provenance: Proven
     }
     if record.topic_id is not None:
         envelope[Header.ORIGIN_TOPIC_ID] = record.topic_id
-    return (*((name.value, text.encode()) for name, text in envelope.items()), *backfill_headers(provenance.backfill))
-
-
-def backfill_headers(backfill: Backfill | None) -> Headers:
-    """Return the header of what a backfill sends; empty for other workers."""
-    return () if backfill is None else ((BACKFILL_HEADER, backfill.group.encode()),)
-
-
-def backfill_of(record: Record, origin_topic: str, stream: str) -> str | None:
-    """Return the group of the backfill that sent a message about a record; None if a worker of the stream did.
-
-    A backfill reads only the input topic, so what is about a record of the redo topic is always of those workers.
-    """
-    named = header_texts(record.headers).get(BACKFILL_HEADER) if record.headers else None
-    return named if origin_topic == input_topic(stream) else None
+    mark = mark_of(record, provenance.stream, provenance.backfill)
+    return (*((name.value, text.encode()) for name, text in envelope.items()), *mark_headers(mark))
 
 
 def _cut(letter: Message, envelope: Headers) -> Message:

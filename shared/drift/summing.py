@@ -20,6 +20,7 @@ from schemas.drift import BatchSums, Example, Outlier, Traffic, packed, packed_h
 from schemas.failures import FailureHeader, count_of
 from schemas.outcomes import Outcome
 from schemas.topics import outliers_topic, sums_topic
+from shared.backfill_marks import mark_of
 from shared.drift.keys import Keys
 from shared.drift.reference import Nearest, Reference, Subject
 from shared.drift.terms import characteristic_terms
@@ -101,12 +102,11 @@ class BatchSummer:
 
     def _parts(self, settled: Sequence[Settled], now: datetime) -> dict[Share, _Part]:
         parts: defaultdict[Share, _Part] = defaultdict(_Part)
-        oldest = now - timedelta(seconds=self._provides.live_within_s)
-        if self._provides.backfills:
-            oldest = datetime.max.replace(tzinfo=now.tzinfo)
+        least = now - timedelta(seconds=self._provides.live_within_s)
         keys = self._provides.keys
         for each in settled:
             facts = each.facts
+            oldest = datetime.max.replace(tzinfo=now.tzinfo) if self._is_backfilled(each.record) else least
             if each.outcome is Outcome.DEAD_LETTERED:
                 parts[Share(keys.of_record(each.record), traffic_of(each.record, None, oldest))].failed += 1
             elif facts is not None and each.outcome is not Outcome.SUPERSEDED:
@@ -119,6 +119,9 @@ class BatchSummer:
                     queue = None if facts.decision is None else facts.decision.queue
                     parts[Share(keys.of(facts.tenant_id, queue), traffic)].routed.append((facts, each))
         return parts
+
+    def _is_backfilled(self, record: Record) -> bool:
+        return self._provides.backfills or mark_of(record, self._provides.stream) is not None
 
     def _of_input(self, name: str, share: Share, part: _Part, now: datetime) -> list[Message]:
         """Return the sums of one vector of a part, and its outliers."""

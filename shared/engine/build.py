@@ -5,7 +5,7 @@ from typing import Any, Generic
 from schemas.base import Event, Origin
 from schemas.outcomes import Outcome
 from schemas.topics import redo_topic
-from shared.deadletters.envelope import backfill_headers
+from shared.backfill_marks import mark_headers, mark_of
 from shared.engine.snapshots import (
     CONTENT_FIELD,
     DECISION_FIELD,
@@ -36,7 +36,7 @@ class Builder(Generic[ItemT]):
         stream: Defines the fields and topics.
         stages: Supply the content of points, and the results.
         lane: Decides when deferred records are tried again.
-        backfill: Marks what is sent; None for a worker of live traffic.
+        backfill: The backfill of the worker, which marks what it sends; None for a worker of live traffic.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Builder(Generic[ItemT]):
         backfill: Backfill | None = None,
     ) -> None:
         self._stream, self._stages, self._lane = stream, stages, lane
-        self._marks, self._index_only = backfill_headers(backfill), backfill is not None and backfill.index_only
+        self._backfill = backfill
         self._measured = stages if isinstance(stages, MeasuresItems) else None
 
     def build(self, record: Record, item: ItemT | None, refused: Rejected | None) -> Settled:
@@ -67,7 +67,8 @@ class Builder(Generic[ItemT]):
         if item.effect is Effect.SUPERSEDE:
             return Settled(record, Outcome.SUPERSEDED, follow_ups=follow_ups)
         point = None if item.effect is Effect.REPEAT else self._point(item)
-        publishes = item.publishes and not self._index_only
+        mark = self._mark(record)
+        publishes = item.publishes and not (mark is not None and mark.index_only)
         results = self._results(item) if publishes else ()
         return Settled(
             record=record,
@@ -80,6 +81,9 @@ class Builder(Generic[ItemT]):
             follow_ups=follow_ups,
             facts=self._facts(item),
         )
+
+    def _mark(self, record: Record) -> Backfill | None:
+        return mark_of(record, self._stream.name, self._backfill)
 
     def _facts(self, item: ItemT) -> Facts | None:
         """Return what the metrics show of an item; None of a deletion."""
@@ -101,7 +105,7 @@ class Builder(Generic[ItemT]):
         if not isinstance(self._stages, FollowsUp):
             return ()
         topic, found = redo_topic(self._stream.name), self._stages.follow_ups(item)
-        trace = (*trace_headers(item.record.headers), *self._marks)
+        trace = (*trace_headers(item.record.headers), *mark_headers(self._mark(item.record)))
         messages = [(Message(topic, self._stream.key(each.event), _value(each.event), trace), each) for each in found]
         return tuple(Listed(message, each.listed_in, each.entry) for message, each in messages)
 
@@ -155,7 +159,7 @@ class Builder(Generic[ItemT]):
         record = item.record
         origin = Origin(topic=record.topic, topic_id=record.topic_id, partition=record.partition, offset=record.offset)
         published = self._stages.results(item, origin)
-        trace = (*trace_headers(record.headers), *self._marks)
+        trace = (*trace_headers(record.headers), *mark_headers(self._mark(record)))
         return tuple(Message(topic, record.key, each.model_dump_json().encode(), trace) for topic, each in published)
 
 

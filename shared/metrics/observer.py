@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from schemas.outcomes import Outcome
+from shared.backfill_marks import mark_of
 from shared.metrics.catalogue import WORKER_METRICS
 from shared.metrics.registry import Registry
 from shared.metrics.results import Named, ResultSeries
@@ -61,7 +62,8 @@ class Metrics(Observer):
     @override
     def results_settled(self, settled: Sequence[Settled], now_s: float, monotonic_s: float) -> None:
         if not self._backfills:
-            self._results.settle(settled, now_s, monotonic_s)
+            live = [each for each in settled if mark_of(each.record, self._stream) is None]
+            self._results.settle(live, now_s, monotonic_s)
 
     @override
     def version_conflict(self, records: int) -> None:

@@ -9,7 +9,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import pytest
@@ -152,6 +152,21 @@ def test_its_sums_are_marked_and_its_results_too(own_kafka: KafkaServer, standin
             counted[each.traffic] += each.items
         assert counted == {"live": live.sent, "backfilled": WITHIN}
         assert live.marked() == {"": live.sent, live.plan.group: WITHIN}
+
+
+def test_two_processes_that_start_first_at_the_same_moment_agree(
+    own_kafka: KafkaServer, standin: StandinProcess
+) -> None:
+    with traffic(own_kafka, standin.url) as live:
+        plans = [replace(live.plan, is_now=True, until_ms=live.plan.until_ms + more) for more in (10_000, 0)]
+        with ExitStack() as held:
+            both = [held.enter_context(backfill_process(each)) for each in plans]
+            found = [finished(each) for each in both]
+        settled = sum(sum(each["outcomes"].values()) for each in found)
+        assert len({each["total"] for each in found}) == 1, found
+        assert settled == found[0]["total"] >= WITHIN
+        report = live.audit(live.plan.group, standin.url)
+        assert (report.clean, report.settled, report.pending) == (True, settled, 0), report
 
 
 @pytest.mark.parametrize("group", [LIVE, "millrace-redrive"])

@@ -4,6 +4,7 @@ A green run does not prove anything about other mechanisms (OAuth, Kerberos), no
 one.
 """
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ from tests.support.kafka.server import KafkaServer
 from tests.support.tickets import event
 from tests.support.waiting import wait_until
 from workers.tickets.stages import TICKETS
+
+BACKFILL = "tests.support.backfill_process"
+"""The command line, with a model that is a stand-in."""
 
 FILE = '{"ticket_id": "T-1", "subject": "parcel", "body": "where is it?"}\n{"ticket_id": "T-2", "body": "and mine?"}\n'
 
@@ -108,6 +112,30 @@ def test_each_part_needs_no_more_than_the_documented_rules(
         unread = millrace(environment, "lag", "--group", "millrace-tickets", "--topic", "tickets*")
     assert unread.returncode == 3, unread.stderr
     assert "this user may not read topic tickets" in unread.stdout
+
+
+def test_a_backfill_needs_no_more_than_the_documented_rules(
+    secure_kafka: KafkaServer, certificates: Certificates, tmp_path: Path
+) -> None:
+    delete_all_topics(secure_kafka)
+    create_topics(secure_kafka.bootstrap, TICKETS.topics(1), 1)
+    produce(secure_kafka.bootstrap, *(event(ticket_id=f"T-{number}") for number in range(3)), event(priority="asap"))
+    live = GroupOffsets(secure_kafka.bootstrap, "millrace-tickets", SystemClock())
+    live.commit({TopicPartition("tickets", 0): 4})
+    live.close()
+    environment = user_environment(secure_kafka, certificates, tmp_path)
+    command = ("run", "tickets", "--group", "backfill-2026", "--from", "2020-01-01", "--index-only", "--json")
+    rules = rules_of("backfill")
+    for lacks in (("group", "millrace-tickets"), ("group", "backfill-")):
+        with allowed(secure_kafka, USER, rules_without(rules, *lacks)):
+            refused = millrace(environment, *command, module=BACKFILL)
+        assert (refused.returncode, refused.stdout) == (1, "")
+        assert lacks[1] in refused.stderr, refused.stderr
+    with allowed(secure_kafka, USER, rules):
+        done = millrace(environment, *command, module=BACKFILL)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["finished"], found["outcomes"]) == (True, {"dead_lettered": 1, "indexed": 3})
 
 
 def delete_all_topics(server: KafkaServer) -> None:

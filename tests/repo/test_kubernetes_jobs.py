@@ -84,21 +84,13 @@ def test_the_backfill_has_the_settings_of_a_worker_and_a_user_of_its_own() -> No
     assert user["metadata"]["name"] == job.environment["MILLRACE_BROKER__USERNAME"] == job.name
     acls = user["spec"]["authorization"]["acls"]
     patterns = {"prefixed": "prefix", "literal": "literal"}
-    topics = [
-        (rule.name, patterns[rule.pattern], list(rule.operations))
-        for rule in rules_of("worker", ["tickets"])
-        if rule.kind == "topic"
-    ]
-    assert [
-        (acl["resource"]["name"], acl["resource"]["patternType"], acl["operations"])
+    assert {
+        (acl["resource"]["type"], acl["resource"]["name"], acl["resource"]["patternType"], *acl["operations"])
         for acl in acls
-        if acl["resource"]["type"] == "topic"
-    ] == topics
-    groups = {acl["resource"]["name"]: acl for acl in acls if acl["resource"]["type"] == "group"}
-    [own] = (name for name in groups if job.container["args"][3].startswith(name))
-    assert groups[own]["resource"]["patternType"] == "prefix"
-    assert groups[own]["operations"] == ["Read"]
-    assert groups["millrace-tickets"]["operations"] == ["Describe"]
+    } == {
+        (rule.kind, rule.name, patterns[rule.pattern], *rule.operations) for rule in rules_of("backfill", ["tickets"])
+    }
+    assert job.container["args"][3].startswith("backfill-")
 
 
 def test_the_reference_is_written_where_workers_and_drift_read_it() -> None:

@@ -30,7 +30,7 @@ from shared.media.decoding.decoder import Decoder
 from shared.media.fetching.pool import HostPool
 from shared.observers import Observer, Observers, SettleStep
 from shared.operation.lifecycle import Lifecycle
-from shared.records import Message, Provenance, Record, Settled
+from shared.records import Backfill, Message, Provenance, Record, Settled
 from shared.retry.lane import RetryLane
 from shared.routing.decider import Decider, Electorate, Routing, Undecided
 from shared.routing.head import Head
@@ -150,7 +150,10 @@ class Moody(Decider):
 
 @dataclass
 class Assembly:
-    """The parts of a worker. `steps` adds the settle steps to the effects; `moods` makes it decide as `Moody`."""
+    """The parts of a worker. `steps` adds the settle steps to the effects; `moods` makes it decide as `Moody`.
+
+    With `backfill`, it is the worker of a backfill.
+    """
 
     collection: FakeCollection = field(default_factory=FakeCollection)
     source: FakeSource = field(default_factory=FakeSource)
@@ -170,6 +173,7 @@ class Assembly:
     fetcher: FakeFetcher = field(default_factory=FakeFetcher)
     pool: HostPool = field(default_factory=lambda: HostPool(2, 2))
     tracer: Tracer = field(default_factory=Tracer)
+    backfill: Backfill | None = None
     decoder: Decoder = field(default_factory=lambda: Decoder(DecodingSettings(), INLINE_LIMIT_BYTES, SystemClock()))
 
     def __post_init__(self) -> None:
@@ -202,9 +206,9 @@ class Assembly:
         )
         self.stages = self.stream.stages(resources)
         lane = RetryLane(self.stream.name, self.retry, self.clock, FailurePolicies().random_source)
-        pipeline_parts = PipelineParts(self.stages, embedders, self.collection, lane, self._media())
+        pipeline_parts = PipelineParts(self.stages, embedders, self.collection, lane, self._media(), self.backfill)
         self.pipeline: Pipeline[Any] = Pipeline(self.stream, pipeline_parts, self.clock, observer)
-        provenance = Provenance(self.stream.name, "+".join(fingerprints.values()), routing.fingerprint)
+        provenance = Provenance(self.stream.name, "+".join(fingerprints.values()), routing.fingerprint, self.backfill)
         self.settler = Settler(self.collection, self.source, self.sink, Announcer(provenance), self.clock, observer)
         self.lifecycle = Lifecycle(self.clock, stuck_after_s=120)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from schemas.outcomes import LedgerEntry, OffsetRange, Outcome
+from shared.audit.audited_backfill import AuditedBackfill
 from shared.audit.comparison import AuditReport, audit
 from shared.records import Message, Record, TopicPartition, Watermarks
 from tests.support.assembly import Assembly
@@ -48,11 +49,12 @@ class World:
         """Return the messages of the stream's `ledger`, `results` or `dlq`."""
         return self.reader.topics[getattr(self.kind, which)]
 
-    def settle(self, *records: Record) -> None:
-        """Let a worker settle a batch."""
-        known = len(self.parts.sink.delivered)
-        self.parts.settle(*records)
-        for message in self.parts.sink.delivered[known:]:
+    def settle(self, *records: Record, by: Assembly | None = None) -> None:
+        """Let a worker settle a batch: another one than usual, if it is given."""
+        parts = by or self.parts
+        known = len(parts.sink.delivered)
+        parts.settle(*records)
+        for message in parts.sink.delivered[known:]:
             self.reader.write(message)
         for each in records:
             if each not in self.reader.topics[each.topic]:
@@ -72,9 +74,9 @@ class World:
         )
         self.reader.write(Message(self.kind.ledger, f"{self.kind.name}:0".encode(), entry.model_dump_json().encode()))
 
-    def audit(self, points: bool = True) -> AuditReport:
+    def audit(self, points: bool = True, backfill: AuditedBackfill | None = None) -> AuditReport:
         """Return what the audit finds."""
-        return audit(self.reader, self.kind.stream, self.parts.collection if points else None)
+        return audit(self.reader, self.kind.stream, self.parts.collection if points else None, backfill=backfill)
 
 
 def counts(findings: AuditReport) -> dict[str, int]:

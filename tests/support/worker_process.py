@@ -1,7 +1,7 @@
 """A worker in a process of its own, which can kill itself after a settle step.
 
 Run as `python -m tests.support.worker_process`; the arguments are one JSON object. The model is a stand-in unless
-`real_model` is set: these tests show delivery, not vectors.
+`model` is set: these tests show delivery, not vectors.
 """
 
 import json
@@ -31,7 +31,7 @@ from shared.metrics.registry import Registry
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import RetrySettings, StreamSettings
+from shared.stream_settings import EmbeddingSettings, RetrySettings, StreamSettings
 from tests.support.drawn_tickets import DRAWN_TICKETS
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
@@ -50,6 +50,7 @@ class Plan:
         store: Folder of the embedded store, or the address of a server.
         classic: Use the classic group protocol, whose session time the worker chooses; with the new one the embedded broker
             takes half a minute to evict a killed member.
+        model: The name of a real model; None for a stand-in that costs nothing.
         port: Port of the probes; None: no probes.
         kill_at: (batch, step): SIGKILL itself when that step of that batch, counted from 1, has taken effect.
         commit_first: Commit before settling, which is wrong: shows that the checks detect it. Each batch then has two
@@ -63,7 +64,7 @@ class Plan:
     stream: str = "tickets"
     max_records: int = 50
     kill_at: tuple[int, int] | None = None
-    real_model: bool = False
+    model: str | None = None
     classic: bool = False
     port: int | None = None
     commit_first: bool = False
@@ -144,8 +145,10 @@ def main(plan: Plan) -> None:
     if plan.commit_first:
         wiring.Settler = CommitsFirst  # type: ignore[attr-defined]  # in this process alone
     stream = DRAWN_TICKETS if plan.pictured else kind_of_name(plan.stream).stream
-    own = StreamSettings(batch=limited_to(plan.max_records), retry=QUICK if plan.pictured else RetrySettings())
-    text_model: TextModel = load_text_model(own) if plan.real_model else SlowModel(plan.slow_s)
+    retry = QUICK if plan.pictured else RetrySettings()
+    embedding = EmbeddingSettings() if plan.model is None else EmbeddingSettings(model=plan.model)
+    own = StreamSettings(batch=limited_to(plan.max_records), retry=retry, embedding=embedding)
+    text_model: TextModel = load_text_model(own) if plan.model is not None else SlowModel(plan.slow_s)
     models = models_for(stream, text_model)
     killers = [Killer(*plan.kill_at)] if plan.kill_at else []
     registry = Registry()

@@ -3,19 +3,22 @@
 A green run does not prove that Kafka keeps the metadata of commits: `tests/faults/test_backfill.py` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition as KafkaPartition
 
-from millrace.backfilling import Ending, Progress, wanted_of
-from shared.broker.bounds import Bounds, Wanted, bounds_in, topic_id_in, write_metadata
+from millrace.backfilling import Ending, Progress, progress_of, wanted_of
+from shared.broker.bounds import NO_BOUNDS, Bounds, Commit, Wanted, bounds_in, topic_id_in, write_metadata
 from shared.broker.pace import Pace
-from shared.broker.start_offsets import is_of_another
+from shared.broker.start_offsets import is_of_another, set_starts
 from shared.errors import Fatal, Unavailable
 from shared.metrics.observer import Metrics
 from shared.metrics.registry import Registry
 from shared.operation.lifecycle import Lifecycle
+from shared.records import TopicPartition
 from tests.support.fakes import ManualClock
 from tests.unit.test_metrics import SETTLED
 
@@ -102,6 +105,79 @@ def test_it_ends_when_the_whole_group_has_finished_and_not_while_the_brokers_are
     ending = Ending(measure, lifecycle, ManualClock())
     ending.watch()
     assert (ending.finished, lifecycle.stopping.is_set(), next(looks, None)) == (True, True, None)
+
+
+def test_it_stops_when_its_progress_can_never_be_read_again() -> None:
+    def measure() -> Progress:
+        raise Fatal("the commits were deleted")
+
+    lifecycle = Lifecycle(ManualClock(), 60)
+    ending = Ending(measure, lifecycle, ManualClock())
+    ending.watch()
+    assert (ending.finished, lifecycle.stopping.is_set(), str(ending.failure)) == (
+        False,
+        True,
+        "the commits were deleted",
+    )
+
+
+PLACE, OTHER = TopicPartition("tickets", 0), TopicPartition("tickets", 1)
+PLAN = {PLACE: Bounds(0, 9, WANTED), OTHER: Bounds(5, 5, WANTED)}
+
+
+class Committed:
+    """A reader of a group with these commits."""
+
+    def __init__(self, commits: dict[TopicPartition, Commit]) -> None:
+        self._commits = commits
+
+    def commits(self, topics: Sequence[str]) -> dict[TopicPartition, Commit]:
+        """Return the commits."""
+        return self._commits
+
+
+def progress(commits: dict[TopicPartition, Commit]) -> Progress:
+    reader: Any = Committed(commits)
+    return progress_of(reader, "tickets", PLAN)
+
+
+def test_the_bounds_beside_the_commits_count_because_another_process_may_have_replaced_the_plan() -> None:
+    nothing = Commit(5, PLAN[OTHER])
+    assert progress({PLACE: Commit(4, PLAN[PLACE]), OTHER: nothing}) == Progress(4, 9)
+    assert progress({PLACE: Commit(9, Bounds(0, 12, WANTED)), OTHER: nothing}) == Progress(9, 12)
+    assert progress({PLACE: Commit(7, Bounds(0, 7, WANTED)), OTHER: nothing}).is_finished
+
+
+def test_a_group_that_has_lost_its_commits_can_not_go_on() -> None:
+    for left in ({}, {PLACE: Commit(4, PLAN[PLACE])}):
+        with pytest.raises(Fatal, match="the commits of the backfill in topic tickets were deleted"):
+            progress(left)
+
+
+class Lookup:
+    """A consumer whose group has committed this."""
+
+    def __init__(self, metadata: str) -> None:
+        self._metadata = metadata
+
+    def committed(self, partitions: list[KafkaPartition], timeout: float) -> list[KafkaPartition]:
+        """Return the commits."""
+        return [KafkaPartition(each.topic, each.partition, 4, self._metadata) for each in partitions]
+
+
+def starts(metadata: str, *, bounded: bool) -> dict[TopicPartition, Bounds]:
+    consumer: Any = Lookup(metadata)
+    return set_starts(consumer, [KafkaPartition("tickets", 0)], {"tickets": TOPIC_ID}, bounded=bounded)
+
+
+def test_the_bounds_of_an_earlier_topic_are_refused_and_so_are_live_workers_in_the_group() -> None:
+    bounds = Bounds(3, 9, WANTED)
+    assert starts(write_metadata(TOPIC_ID, bounds), bounded=True) == {PLACE: bounds}
+    assert starts(TOPIC_ID, bounded=True) == {PLACE: NO_BOUNDS}
+    with pytest.raises(Fatal, match="was created again"):
+        starts(write_metadata("another", bounds), bounded=True)
+    with pytest.raises(Fatal, match="belongs to a backfill"):
+        starts(write_metadata(TOPIC_ID, bounds), bounded=False)
 
 
 def test_results_of_a_backfill_are_not_counted_as_those_of_live_traffic() -> None:

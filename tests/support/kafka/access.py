@@ -87,11 +87,13 @@ def user_environment(server: KafkaServer, certificates: Certificates, folder: Pa
     }
 
 
-def millrace(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+def millrace(
+    environment: dict[str, str], *arguments: str, module: str = "millrace"
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; with another module, one that ends in the same command line."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
     return subprocess.run(
-        [sys.executable, "-m", "millrace", *arguments],
+        [sys.executable, "-m", module, *arguments],
         env=clean | environment,
         cwd=ROOT,
         capture_output=True,
