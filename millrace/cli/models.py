@@ -11,7 +11,7 @@ import typer
 from rich.filesize import decimal
 
 from millrace.bars import bar
-from millrace.cli.options import Json, load_settings, load_stream_settings, quiet, require_stream
+from millrace.cli.options import Json, coloured, load_settings, load_stream_settings, quiet, require_stream
 from millrace.cli.speech_options import ModelsFile
 from millrace.streams import STREAMS
 from millrace.wanted_models import Known, chosen, known_models
@@ -208,7 +208,7 @@ def _say(reports: Sequence[dict[str, Any]], json: bool) -> None:
         return
     colours = {"present": "green", "fetched": "green", "absent": "yellow"}
     for each in reports:
-        state = typer.style(f"{each['state']:<11}", fg=colours.get(each["state"], "red"))
+        state = coloured(f"{each['state']:<11}", colours.get(each["state"], "red"))
         size = decimal(each["size_bytes"]) if each["size_bytes"] else "size unknown"
         used = f"used by {', '.join(each['streams'])}" if each["streams"] else "not used"
         typer.echo(f"{state}  {each['key']}: {each['modality']}, {each['licence']}, {size}, {used}")
