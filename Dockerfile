@@ -44,12 +44,14 @@ RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools w
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin millrace \
     && install -d -o 10001 -g 10001 -m 0700 /var/lib/millrace
 COPY --from=environment /opt/millrace /opt/millrace
+# faster-whisper looks for its cuBLAS, which the extra `speech-gpu` brings, by this path alone; nothing else is in that folder.
 # Millrace writes only to the volume, libraries only scratch files in /tmp: run the image with a read-only root.
 ENV PATH=/opt/millrace/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     HF_HOME=/tmp/huggingface \
     HF_HUB_OFFLINE=1 \
+    LD_LIBRARY_PATH=/opt/millrace/lib/python3.11/site-packages/nvidia/cublas/lib \
     XDG_CACHE_HOME=/var/lib/millrace/cache \
     MILLRACE_OPERATION__HOST=0.0.0.0 \
     MILLRACE_OPERATION__STATE_DIR=/var/lib/millrace \

@@ -7,6 +7,7 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
   `pictures_by_words`, `ticket_screenshots`, `no_speech`
 - one model of pictures, on your own pictures: `image_model`
 - whole workers, for minutes or hours: `long_calls`, `two_channels`, `media_outage`
+- what a load needs, computed from these figures: `scale`; the sizes of records that it takes: `scale.sizes`
 - vectors of many files as arrays, for minutes: `bulk`
 - what the real drift application finds and what not, on a real Kafka: `faults.drift_alarms`
 - what watching costs a worker: `watching` (metrics), `tracing`, `drift_cost`

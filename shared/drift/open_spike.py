@@ -11,7 +11,7 @@ from shared.drift.groups import UNNAMED, name_of
 from shared.drift.recent import Recent, packed_small, unpacked_small
 from shared.drift.reference import Subject
 
-MOST_EXAMPLES = 10
+MOST_EXAMPLES = 20
 MOST_CUSTOMERS = 200
 """Customers that are counted; a spike with more of them is published with this number."""
 

@@ -1,11 +1,13 @@
 """The AsyncAPI 3 document, made of the streams' descriptors; its schemas are references to `schemas/json`."""
 
+import json
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
 import yaml
 
+from millrace.demo.sample_files import event_message, rows_of
 from millrace.streams import STREAMS
 from schemas.failures import CutHeader, FailureHeader, RetryHeader
 from schemas.topics import (
@@ -33,6 +35,8 @@ INFO: Part = {
 }
 SHARED_FILES = ("sums", "outliers", "spikes")
 """The watch for drift has the same schemas in all streams; their files are named by the last part of the topic."""
+
+SAMPLES_URL, EXAMPLE_TENANT = "https://files.example.com/", "acme"
 
 RETRY_NOTE = "A record that waits for another attempt, byte for byte, with the reason in its headers."
 DEAD_NOTE = (
@@ -83,8 +87,24 @@ def _message(stream: Stream[Any, Any], topic: Topic) -> Part:
         return _enveloped(name, DEAD_NOTE, [FailureHeader, CutHeader])
     if name == redo_topic(stream.name):
         return {"name": name, "payload": _payload(input_topic(stream.name))}
+    if name == input_topic(stream.name):
+        return {"name": name, "payload": _payload(name), "examples": list(_examples(stream))}
     last = name.removeprefix(f"{stream.name}.")
     return {"name": name, "payload": _payload(last if last in SHARED_FILES else name)}
+
+
+def _examples(stream: Stream[Any, Any]) -> Iterator[Part]:
+    """Yield the first of the demo's sample events for each reason; a medium is named by reference."""
+    seen = set()
+    for row in rows_of(f"{stream.name}.jsonl"):
+        event = {name: value for name, value in row.items() if name in stream.snapshot.model_fields}
+        if stream.imported is not None:
+            event[stream.imported.field] = {"uri": SAMPLES_URL + row["file"]}
+            event.setdefault("reason", stream.imported.reason)
+        if event["reason"] not in seen:
+            seen.add(event["reason"])
+            payload = json.loads(event_message(stream, EXAMPLE_TENANT, event).value or b"")
+            yield {"name": event["reason"], "payload": payload}
 
 
 def _enveloped(name: str, summary: str, headers: list[type[StrEnum]]) -> Part:

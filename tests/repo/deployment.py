@@ -168,7 +168,10 @@ def _ours_faults(name: str, service: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: publishes {each}, probes are on {port}"
     if "run" in service.get("command", []):
         grace_s = float(str(service.get("stop_grace_period", "10s")).removesuffix("s"))
-        if grace_s <= OPERATION.drain_timeout_s:
+        drain_s = float(
+            (service.get("environment") or {}).get("MILLRACE_OPERATION__DRAIN_TIMEOUT_S", OPERATION.drain_timeout_s)
+        )
+        if grace_s <= drain_s:
             yield f"{name}: is killed after {grace_s:g} s, before its drain ends"
         if not any(str(each).endswith(":/var/lib/millrace") for each in service.get("volumes", [])):
             yield f"{name}: what it keeps is gone with the container"

@@ -11,6 +11,7 @@ from typing import Any, Union
 
 from pydantic import TypeAdapter
 
+from benchmarks.scale.tables import section
 from millrace.streams import STREAMS
 from schemas.drift import BatchSums, DriftAlert, Outlier, Spike
 from schemas.outcomes import LedgerEntry
@@ -69,6 +70,9 @@ def generated() -> dict[Path, str]:
     files |= {kafka / "topics.yaml": topics_file(), kafka / "users.yaml": users_file()}
     ingest = ROOT / "docs" / "ingest.md"
     files[ingest] = ingest.read_text(encoding="utf-8").split(SECTION_NOTE)[0] + "\n".join(_ingest_section()) + "\n"
+    scale = ROOT / "docs" / "scale.md"
+    scale_prose = scale.read_text(encoding="utf-8").split(SECTION_NOTE)[0]
+    files[scale] = scale_prose + "\n".join((SECTION_NOTE, *section())) + "\n"
     return files
 
 

@@ -17,7 +17,7 @@ SERVICES = (REDRIVE, LAG, DRIFT)
 TEXT = "text,multilingual"
 IMAGES: dict[str, str] = {
     "tickets": f"{TEXT},images,media,heic,reading,objects,weights,tracing",
-    "calls": f"{TEXT},speech,openai,media,objects,weights,tracing",
+    "calls": f"{TEXT},speech,speech-gpu,openai,media,objects,weights,tracing",
     "products": f"{TEXT},images,media,heic,objects,weights,tracing",
     "services": "drift,excel,objects,tracing",
 }

@@ -51,6 +51,9 @@ def _scaling_faults(made: list[Manifest]) -> Iterator[str]:
         spec = scaled[worker]["spec"]
         found = (*_hold_faults(spec), *_speed_faults(spec), *_query_faults(spec, stream, cluster))
         yield from (f"{worker}: {fault}" for fault in found)
+        may_rest = "nvidia.com/gpu" in workloads(made)[worker].container["resources"]["limits"] and stream != "tickets"
+        if spec.get("minReplicaCount", 0) != (0 if may_rest else 1):
+            yield f"{worker}: has {spec.get('minReplicaCount')} workers while nothing waits"
         if spec["scaleTargetRef"].get("name") != worker:
             yield f"{worker}: another workload is scaled"
         if spec.get("maxReplicaCount") != _partitions(stream):
@@ -63,8 +66,11 @@ def _partitions(stream: str) -> int:
 
 
 def _hold_faults(spec: Mapping[str, Any]) -> Iterator[str]:
-    if spec.get("fallback", {}).get("behavior") != "currentReplicas":
+    fallback = spec.get("fallback", {})
+    if fallback.get("behavior") != "currentReplicas":
         yield "does not hold its workers while nothing is known"
+    if fallback.get("replicas", 0) < 1:
+        yield "goes to no worker while nothing is known, whatever the behaviour is"
     for trigger in spec["triggers"]:
         if trigger["metadata"].get("ignoreNullValues") != "false":
             yield "takes no value for no backlog"
@@ -94,6 +100,8 @@ def _query_faults(spec: Mapping[str, Any], stream: str, cluster: str) -> Iterato
     if query != wanted:
         yield f"scales by {query or 'nothing'}, not by {wanted}"
     yield from faults(query)
+    if not re.fullmatch(r"http://[\w-]+[.]monitoring[.]svc:\d+", metadata.get("serverAddress", "")):
+        yield "does not say where Prometheus is"
     if float(metadata.get("threshold", 0)) <= 0 or "activationThreshold" not in metadata:
         yield "has no threshold"
 
@@ -102,7 +110,7 @@ def _query_faults(spec: Mapping[str, Any], stream: str, cluster: str) -> Iterato
 
 
 API_SERVER = {
-    "kafka-operators": [{"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]}],
+    "kafka-api": [{"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]}],
 }
 """The egress of policies to the API server of Kubernetes, which is no pod: only its ports can be named."""
 
@@ -119,9 +127,9 @@ def _network_faults(made: list[Manifest]) -> Iterator[str]:
             yield from (f"the policy {name}: {fault}" for fault in _peer_faults(policy["spec"]))
     for name, each in workloads(made).items():
         for direction, wanted in {"egress": opened(each), "ingress": {"scrape": {OPERATION.port}}}.items():
-            allowed = _allowed(policies, each.labels, direction)
-            if allowed != wanted:
-                yield f"{name}: {direction} to {_shown(allowed)} is allowed, {_shown(wanted)} is used"
+            open_to = allowed(policies, each.labels, direction)
+            if open_to != wanted:
+                yield f"{name}: {direction} to {_shown(open_to)} is allowed, {_shown(wanted)} is used"
     for name in ("media", "models"):
         for rule in policies.get(name, {}).get("spec", {}).get("egress", ()):
             if any(set(peer["ipBlock"].get("except", ())) != NOT_PUBLIC for peer in rule["to"]):
@@ -167,7 +175,8 @@ def opened(each: Workload) -> dict[str, set[int]]:
     return edges
 
 
-def _allowed(policies: Mapping[str, Manifest], labels: Mapping[str, str], direction: str) -> dict[str, set[int]]:
+def allowed(policies: Mapping[str, Manifest], labels: Mapping[str, str], direction: str) -> dict[str, set[int]]:
+    """Return the ports that policies open for a pod with some labels, by the name of the policy."""
     return {
         name: {port["port"] for rule in policy["spec"][direction] for port in rule.get("ports", ())}
         for name, policy in policies.items()
@@ -204,6 +213,8 @@ def _monitoring_faults(made: list[Manifest]) -> Iterator[str]:
             yield f"{name}: is scraped as {jobs}"
         if service["spec"]["selector"] != {"app.kubernetes.io/name": name}:
             yield f"{name}: its Service is that of other pods"
+        if service["spec"].get("clusterIP") != "None" or not service["spec"].get("publishNotReadyAddresses"):
+            yield f"{name}: Prometheus does not see each pod, or none that is not ready"
         if [port["targetPort"] for port in service["spec"]["ports"]] != ["metrics"]:
             yield f"{name}: its Service has another port"
     rules = " ".join(path.read_text(encoding="utf-8") for path in RULE_FILES)

@@ -113,14 +113,21 @@ def pod_faults(made: list[Manifest]) -> Iterator[str]:
     for name, each in found.items():
         faults = (
             *_program_faults(each),
-            *_setting_faults(each),
-            *_security_faults(each),
+            *_needed_faults(each),
             *_probe_faults(each),
-            *_resource_faults(each),
-            *_volume_faults(each, claims),
+            *common_faults(each, claims),
             *_spread_faults(each),
         )
         yield from (f"{name}: {fault}" for fault in faults)
+
+
+def common_faults(each: Workload, claims: Mapping[str, Manifest]) -> Iterator[str]:
+    """Check what holds for every pod that runs Millrace, those of Jobs included."""
+    yield from _setting_faults(each)
+    yield from _security_faults(each)
+    yield from _resource_faults(each)
+    yield from _volume_faults(each, claims)
+    yield from _models_faults(each)
 
 
 @cache
@@ -151,13 +158,16 @@ def _setting_faults(each: Workload) -> Iterator[str]:
         here = {name: str(ROOT / "README.md") if name.endswith("_FILE") else it for name, it in variables.items()}
         yield from settings_faults(container["name"], here)
         yield from secret_faults(container["name"], {name: it for name, it in variables.items() if not it.isdigit()})
+    if each.pod.get("enableServiceLinks", True):
+        yield "Kubernetes adds variables MILLRACE_..., which Millrace refuses"
+
+
+def _needed_faults(each: Workload) -> Iterator[str]:
     for name in (*OF_ALL, *(OF_WORKERS if each.is_worker else ())):
         if not each.environment.get(f"MILLRACE_{name}"):
             yield f"MILLRACE_{name} is not set"
     if each.environment.get("MILLRACE_BROKER__USERNAME") != each.name:
         yield "uses the broker's user of another workload"
-    if each.pod.get("enableServiceLinks", True):
-        yield "Kubernetes adds variables MILLRACE_..., which Millrace refuses"
 
 
 def _security_faults(each: Workload) -> Iterator[str]:
@@ -208,7 +218,7 @@ def _resource_faults(each: Workload) -> Iterator[str]:
         if not {"cpu", "memory", "ephemeral-storage"} <= limits.keys() & requests.keys():
             yield f"{container['name']} may take all of a node, or is promised nothing"
     if (limits := each.container.get("resources", {}).get("limits", {})).get("memory"):
-        needed = compose[each.name]["deploy"]["resources"]["limits"]["memory"]
+        needed = compose.get(each.name, compose["ticket-worker"])["deploy"]["resources"]["limits"]["memory"]
         if size_bytes(limits["memory"]) < size_bytes(needed):
             yield f"has less memory than Compose gives it: {needed}"
         if limits["memory"] != each.container["resources"].get("requests", {}).get("memory"):
@@ -245,6 +255,21 @@ def _volume_faults(each: Workload, claims: Mapping[str, Manifest]) -> Iterator[s
     if (each.is_worker or each.name == DRIFT) and "MILLRACE_DRIFT__REFERENCES" not in each.environment:
         yield "has no references of drift"
     yield from (f"{path} is in no volume" for path in needed if not each.is_mounted(path, each.container))
+
+
+def _models_faults(each: Workload) -> Iterator[str]:
+    """Check that the first container fetches into the folder in which the worker looks, and alone may write there."""
+    folder = each.environment.get("MILLRACE_OPERATION__MODELS_DIR")
+    for container in each.pod.get("initContainers", ()):
+        if folder is None or each.variables(container).get("MILLRACE_OPERATION__MODELS_DIR") != folder:
+            yield f"{container['name']} fetches into another folder than {folder}"
+        if not each.is_mounted(f"{folder}", container):
+            yield f"{container['name']} fetches into a folder that ends with it"
+        if any(mount["mountPath"] == folder and mount.get("readOnly") for mount in container["volumeMounts"]):
+            yield f"{container['name']} cannot write the models"
+    for mount in each.container.get("volumeMounts", ()):
+        if mount["mountPath"] == folder and not mount.get("readOnly"):
+            yield "may change the models of the other workers"
 
 
 def _spread_faults(each: Workload) -> Iterator[str]:

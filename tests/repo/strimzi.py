@@ -35,7 +35,7 @@ def topics_file() -> str:
 def users_file() -> str:
     """Return the file with a KafkaUser for each workload."""
     users = {f"{name.removesuffix('s')}-worker": rules_of("worker", [name]) for name in STREAMS}
-    users |= {LAG: rules_of("lag", STREAMS), DRIFT: rules_of("drift", STREAMS), REDRIVE: redrive_rules(STREAMS)}
+    users |= {LAG: lag_rules(STREAMS), DRIFT: rules_of("drift", STREAMS), REDRIVE: redrive_rules(STREAMS)}
     return _file(_user(name, rules) for name, rules in users.items())
 
 
@@ -49,6 +49,17 @@ def _of(stream: str, name: str) -> str:
     """Return the name of the example's topic or group for another stream; what belongs to no stream keeps its name."""
     parts = name.replace(".", " .").replace("-", " - ").split(" ")
     return "".join(stream if part == EXAMPLE else part for part in parts)
+
+
+def lag_rules(streams: Iterable[str]) -> list[Rule]:
+    """Return the rules of the measurement of lag, with the one that docs/security.md calls optional.
+
+    Without it nobody knows when records expire, and the alert about it never fires.
+    """
+    return [
+        rule._replace(operations=(*rule.operations, "DescribeConfigs")) if rule.kind == "topic" else rule
+        for rule in rules_of("lag", streams)
+    ]
 
 
 def redrive_rules(streams: Iterable[str]) -> list[Rule]:

@@ -4,16 +4,22 @@ A green run does not prove that an image builds, nor that Grafana accepts what i
 """
 
 import copy
+import re
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from millrace.streams import STREAMS
+from tests.repo.deployment import environment_of
 from tests.repo.images import IMAGES, LARGE_LIBRARIES, default_cards, monitoring_faults, needed_from_lock
+from tests.repo.kubernetes_pods import WORKERS, workloads
+from tests.support.manifests import overlay
 from tests.support.sources import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -21,6 +27,7 @@ PROMETHEUS: dict[str, Any] = yaml.safe_load((ROOT / "monitoring" / "prometheus.y
 OPTIONAL: dict[str, list[str]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "optional-dependencies"
 ]
+CUBLAS = re.compile(r"^nvidia-cublas-cu(\d+)")
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
@@ -68,6 +75,30 @@ def test_commands_and_services_start_without_the_libraries_of_models() -> None:
     script = IN_THE_IMAGE_OF_SERVICES.format(absent=MODEL_MODULES)
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-600:]
+
+
+@pytest.mark.parametrize("worker", WORKERS)
+def test_a_worker_has_the_same_settings_in_compose_and_in_kubernetes(worker: str) -> None:
+    own = re.compile(rf"MILLRACE_(OPERATION__(?!MODELS_DIR)|{WORKERS[worker].upper()}__)")
+    for name, service in (("cpu", worker), ("gpu", f"{worker}-gpu")):
+        deployed = workloads(overlay(name))[worker].environment
+        composed = COMPOSE["services"][service]["environment"]
+        assert {key: value for key, value in composed.items() if own.match(key)} == {
+            key: value for key, value in deployed.items() if own.match(key)
+        }
+
+
+def test_speech_finds_the_cublas_that_it_loads() -> None:
+    """The one of torch is of another CUDA, so a worker of calls would end at its first recording."""
+    [library] = Path(str(find_spec("ctranslate2").origin)).parent.parent.glob("ctranslate2.libs/libctranslate2-*.so*")  # type: ignore[union-attr]  # it is installed
+    loaded = set(re.findall(rb"libcublas[.]so[.](\d+)", library.read_bytes()))
+    named = {cuda for extra in IMAGES["calls"].split(",") for each in OPTIONAL[extra] for cuda in CUBLAS.findall(each)}
+    assert {cuda.decode() for cuda in loaded} == named
+    assert [set(CUBLAS.findall(line)) for line in LOCK.splitlines() if line.startswith("nvidia-cublas-cu")] == [named]
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    [python] = re.findall(r"^ARG PYTHON_IMAGE=python:(\d+[.]\d+)", dockerfile, re.MULTILINE)
+    folder = f"/opt/millrace/lib/python{python}/site-packages/nvidia/cublas/lib"
+    assert environment_of(dockerfile)["LD_LIBRARY_PATH"] == folder
 
 
 def test_prometheus_and_grafana_see_everything() -> None:

@@ -15,7 +15,7 @@ import yaml
 from tests.repo.kubernetes_around import around_faults
 from tests.repo.kubernetes_pods import WORKERS, pod_faults, workloads
 from tests.repo.kubernetes_schemas import schema_faults
-from tests.support.manifests import K8S, OVERLAYS, Manifest, Unsupported, built, of_kind, overlay
+from tests.support.manifests import K8S, OVERLAYS, Manifest, Unsupported, built, containers, of_kind, overlay
 from tests.support.sources import ROOT
 
 PAGE = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
@@ -30,6 +30,7 @@ REMOVED = [
     ("base/workers/product-worker.yaml", "{name: tmp, mountPath: /tmp}"),
     ("base/workers/product-worker.yaml", "failureThreshold: 60"),
     ("base/workers/ticket-worker.yaml", "maxReplicaCount: 12"),
+    ("base/workers/ticket-worker.yaml", "minReplicaCount: 1"),
     ("base/workers/ticket-worker.yaml", "fallback:"),
     ("base/workers/ticket-worker.yaml", 'ignoreNullValues: "false"'),
     ("base/workers/ticket-worker.yaml", "metricType: AverageValue"),
@@ -37,6 +38,7 @@ REMOVED = [
     ("base/workers/ticket-worker.yaml", "query: max("),
     ("base/workers/product-worker.yaml", "maxUnavailable: 1"),
     ("base/services/lag.yaml", "millrace/job: millrace-lag"),
+    ("base/services/lag.yaml", "publishNotReadyAddresses"),
     ("base/services/redrive.yaml", "MILLRACE_BROKER__PASSWORD"),
     ("base/services/drift.yaml", "MILLRACE_DRIFT__REFERENCES"),
     ("base/services/drift.yaml", "path: /readyz"),
@@ -49,10 +51,16 @@ REMOVED = [
     ("base/settings.yaml", "MILLRACE_BROKER__BOOTSTRAP"),
     ("base/settings.yaml", "MILLRACE_TRACING__ENDPOINT"),
     ("base/monitoring/scrape.yaml", "jobLabel: millrace/job"),
+    ("base/workers/call-worker.yaml", "envFrom: [{configMapRef: {name: millrace-worker}}]"),
+    ("base/workers/call-worker.yaml", "{name: models, mountPath: /models}"),
     ("overlays/gpu/kustomization.yaml", "tolerations"),
     ("overlays/gpu/kustomization.yaml", "nvidia.com~1gpu"),
 ]
 """Lines: the file, and a text by which the first line of it is found."""
+
+
+OTHER_MODELS = {"calls": ("SPEECH",), "products": ("IMAGE",)}
+"""The parts of a stream's settings that name the device of a model, beside that of texts."""
 
 
 def all_faults(made: list[Manifest], name: str) -> Iterator[str]:
@@ -72,8 +80,9 @@ def gpu_faults(made: list[Manifest]) -> Iterator[str]:
             yield f"{name}: has no GPU"
         if [toleration["key"] for toleration in each.pod.get("tolerations", ())] != ["nvidia.com/gpu"]:
             yield f"{name}: may not run on the nodes that have GPUs"
-        if each.environment.get(f"MILLRACE_{stream.upper()}__EMBEDDING__DEVICE") != "cuda":
-            yield f"{name}: falls back to the processor without a word"
+        for part in ("EMBEDDING", *OTHER_MODELS.get(stream, ())):
+            if each.environment.get(f"MILLRACE_{stream.upper()}__{part}__DEVICE") != "cuda":
+                yield f"{name}: falls back to the processor without a word"
         if each.manifest["spec"]["strategy"]["rollingUpdate"] != {"maxSurge": 0, "maxUnavailable": 1}:
             yield f"{name}: an update needs one more GPU"
 
@@ -125,19 +134,16 @@ def test_a_manifest_that_its_schema_refuses_is_found(kind: str, change: Manifest
 
 
 def test_the_page_lists_each_secret_that_must_exist() -> None:
-    named = {
-        (source["name"], source["key"])
-        for each in workloads(overlay("cpu")).values()
-        for variable in each.container["env"]
-        if (source := variable.get("valueFrom", {}).get("secretKeyRef"))
-    }
-    mounted = {
-        (volume["secret"]["secretName"], item["key"])
-        for each in workloads(overlay("cpu")).values()
-        for volume in each.pod["volumes"]
-        for item in volume.get("secret", {}).get("items", ())
-    }
+    named, mounted = set(), set()
+    for each in overlay("cpu"):
+        for container in containers(each):
+            sources = [variable.get("valueFrom", {}).get("secretKeyRef") for variable in container.get("env", ())]
+            named |= {(source["name"], source["key"]) for source in sources if source}
+        for volume in each.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", ()):
+            items = volume.get("secret", {}).get("items", ())
+            mounted |= {(volume["secret"]["secretName"], item["key"]) for item in items}
     rows = re.findall(r"^ *\| `([\w-]+)` \| `([\w.-]+)` \|", PAGE, re.MULTILINE)
+    assert ("redis-url", "password") in named
     assert set(rows) == named | mounted
 
 

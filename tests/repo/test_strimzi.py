@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from millrace.streams import STREAMS
-from tests.repo.strimzi import CLUSTER, IN_SYNC, REPLICAS, redrive_rules, rules_of, users_file
+from tests.repo.strimzi import CLUSTER, IN_SYNC, REPLICAS, lag_rules, redrive_rules, rules_of, users_file
 from tests.support.sources import ROOT
 
 BASE = ROOT / "k8s" / "base"
@@ -43,11 +43,40 @@ def test_only_users_with_a_password_get_in_over_tls() -> None:
     assert spec["authorization"] == {"type": "simple"}
 
 
+def test_only_our_pods_reach_the_listener_of_clients() -> None:
+    [listener] = manifest("kafka", "Kafka")["spec"]["kafka"]["listeners"]
+    assert listener["networkPolicyPeers"] == [
+        {"podSelector": {"matchLabels": {"app.kubernetes.io/part-of": "millrace"}}}
+    ]
+
+
+@pytest.mark.parametrize("part", ["kafka", "entity-operator"])
+def test_what_strimzi_runs_may_open_what_it_needs(part: str) -> None:
+    """The default deny holds for Strimzi's pods too. A broker does not start unless it reaches the API of Kubernetes."""
+    labels = {"strimzi.io/cluster": CLUSTER, "strimzi.io/name": f"{CLUSTER}-{part}"}
+    text = (BASE / "kafka" / "network.yaml").read_text(encoding="utf-8")
+    opened: dict[bool, set[int]] = {True: set(), False: set()}
+    for policy in yaml.safe_load_all(text):
+        if policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items():
+            for rule in policy["spec"]["egress"]:
+                opened["to" in rule] |= {port["port"] for port in rule["ports"]}
+                for peer in rule.get("to", ()):
+                    assert peer == {"podSelector": {"matchLabels": {"strimzi.io/cluster": CLUSTER}}}
+    assert opened == {True: {9090, 9091}, False: {443, 6443}}
+
+
+def test_kafka_remembers_a_group_for_longer_than_what_it_reads_is_kept() -> None:
+    config = manifest("kafka", "Kafka")["spec"]["kafka"]["config"]
+    kept_ms = max(topic.retention_ms for stream in STREAMS.values() for topic in (stream.topics()[:2]))
+    assert config["offsets.retention.minutes"] * 60_000 > kept_ms
+
+
 def test_all_data_are_on_encrypted_volumes() -> None:
     [volume] = manifest("kafka", "KafkaNodePool")["spec"]["storage"]["volumes"]
     [claim] = manifest("qdrant", "StatefulSet")["spec"]["volumeClaimTemplates"]
     assert volume["class"] == claim["spec"]["storageClassName"] == "millrace-encrypted"
     assert not volume["deleteClaim"]
+    assert volume["size"].endswith("Gi")
 
 
 def test_the_redrive_may_do_what_the_page_states() -> None:
@@ -67,6 +96,13 @@ def test_the_rules_of_another_stream_name_only_that_stream() -> None:
     assert names == {"calls", "calls.redo", "calls.dlq", "calls.", "millrace-calls"}
     drift = {rule.name for rule in rules_of("drift", STREAMS)}
     assert {"drift.alerts", "millrace-drift-", *(f"{stream}.sums" for stream in STREAMS)} <= drift
+
+
+def test_the_measurement_of_lag_may_read_when_records_expire() -> None:
+    topics = {rule.name: rule.operations for rule in lag_rules(STREAMS) if rule.kind == "topic"}
+    assert topics == dict.fromkeys(STREAMS, ("Read", "DescribeConfigs"))
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    assert "With `DescribeConfigs` on the topics it also knows when records expire." in page
 
 
 def test_no_worker_may_read_or_write_the_topics_of_another_stream() -> None:

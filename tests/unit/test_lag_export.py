@@ -84,6 +84,18 @@ def cluster() -> Outages:
     return found
 
 
+def test_a_topic_has_its_ends_although_no_group_reads_it() -> None:
+    """By them, `millrace:useful_backlog:records` starts a worker for a group that Kafka has forgotten."""
+    cluster = Outages(ManualClock())
+    cluster.write(10, age_s=500)
+    exporter, registry = exporter_of(cluster)
+    exporter.run()
+    found = lines(registry)
+    assert found[f'kafka_partition_latest_offset{{{CLUSTER},partition="0",topic="orders"}}'] == 10
+    assert found[f'kafka_partition_earliest_offset{{{CLUSTER},partition="0",topic="orders"}}'] == 0
+    assert not any("group=" in name for name in found)
+
+
 def test_the_series_of_a_group_and_their_age_at_the_scrape(cluster: Outages) -> None:
     exporter, registry = exporter_of(cluster)
     assert lines(registry) == {f"millrace_lag_up{{{CLUSTER}}}": 0}, "before the first look"

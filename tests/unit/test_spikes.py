@@ -41,14 +41,14 @@ def test_several_customers_with_the_same_problem_open_one_spike_that_grows_and_c
     assert opened.items == 3
     assert opened.examples == ("acme:T:0", "acme:T:1", "acme:T:2")
     assert opened.name == "white, screen"
-    assert [spike.items for spike in grown] == [4, 5, 6, 7, 8, 9, 10]
+    assert [spike.items for spike in grown] == [4, 5, 6, 7, 8, 9, 10, 11, 12]
     assert {spike.spike_id for spike in grown} == {opened.spike_id}
     assert seen.tick(START + timedelta(minutes=20.4)) == []
     (closed,) = seen.tick(START + timedelta(minutes=20.5))
     assert closed.state == "closed"
     assert closed.items == 12
     assert closed.customers == 8
-    assert closed.examples == tuple(f"acme:T:{number}" for number in range(10))
+    assert closed.examples == tuple(f"acme:T:{number}" for number in range(12))
     assert closed.first_at == START
     assert closed.last_at == START + timedelta(minutes=5.5)
     assert seen.open_count == 0
@@ -146,7 +146,7 @@ def test_one_batch_is_one_message_with_all_its_items() -> None:
     assert seen.news(START) == [], "the batch may be incomplete"
     (opened,) = seen.news(START + timedelta(seconds=1))
     assert (opened.state, opened.items, opened.customers) == ("open", 600, 200)
-    assert opened.examples == tuple(f"acme:T:{number}" for number in range(10))
+    assert opened.examples == tuple(f"acme:T:{number}" for number in range(20))
     assert seen.news(START + timedelta(minutes=1)) == []
 
 
@@ -160,7 +160,7 @@ def test_twelve_tickets_in_two_batches_are_known_with_their_ids_within_a_minute(
             assert [said.items for said in seen.news(START + timedelta(seconds=1))] == [7]
     assert seen.news(START + timedelta(seconds=11)) == []
     (grown,) = seen.news(START + timedelta(seconds=15))
-    assert (grown.items, grown.customers, len(grown.examples)) == (12, 8, 10)
+    assert (grown.items, grown.customers, len(grown.examples)) == (12, 8, 12)
 
 
 def test_a_spike_that_closes_before_it_was_published_is_published_first() -> None:
@@ -172,9 +172,9 @@ def test_a_spike_that_closes_before_it_was_published_is_published_first() -> Non
 
 def test_messages_about_growth_are_some_seconds_apart_and_come_after_growth_by_half() -> None:
     seen = watch()
-    assert [spike.items for spike in read(problem(12, apart=0.01), seen)] == [3, 12]
-    grown = [outlier(20 + number, 1 + number / 3, f"d{number}") for number in range(9)]
-    assert [spike.items for spike in read(grown, seen)] == [18]
+    assert [spike.items for spike in read(problem(20, apart=0.01), seen)] == [3, 20]
+    grown = [outlier(20 + number, 1 + number / 3, f"d{number}") for number in range(13)]
+    assert [spike.items for spike in read(grown, seen)] == [30]
 
 
 def test_versions_of_one_ticket_are_one_item() -> None:
