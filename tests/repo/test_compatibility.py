@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.repo.compatibility import Schema, current, last_release, problems, released
+from tests.repo.comparison import Schema
+from tests.repo.compatibility import current, last_release, problems, released
+from tests.repo.released_topics import released_topics, topic_problems, topics
 
 OLD = released(last_release())
 
@@ -20,6 +22,27 @@ def test_the_schemas_follow_the_last_release() -> None:
     assert not lost, f"the last release wrote {sorted(lost)}: keep these schemas readable"
     found = [each for name, old in OLD.items() for each in problems(name, old, new[name])]
     assert not found, "\n".join(found)
+
+
+def test_the_topics_follow_the_last_release() -> None:
+    assert not topic_problems(released_topics(last_release()), topics())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"key": "tenant_id"}, "tickets: key was tenant_id:ticket_id and is tenant_id: "),
+        ({"partitions": 24}, "tickets: partitions was 12 and is 24: "),
+        ({"message_limit_bytes": 1_000}, "tickets: the limit of messages is lower"),
+    ],
+)
+def test_a_breaking_change_of_a_topic_is_reported(changes: dict[str, Any], message: str) -> None:
+    new = topics()
+    new["tickets"] = new["tickets"] | changes
+    [found] = topic_problems(topics(), new)
+    assert found.startswith(message)
+    del new["tickets"]
+    assert topic_problems(topics(), new) == ["tickets: the topic is removed, and what it holds is read by no one"]
 
 
 def _object(schema: Schema, name: str) -> Any:

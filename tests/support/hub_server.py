@@ -4,10 +4,12 @@ Files are sent with their length and in ranges. Each GET of a file takes the nex
 """
 
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import cast
 
 from typing_extensions import override
@@ -108,6 +110,7 @@ class HubServer:
 
     Args:
         files: The files of the repository, by name.
+        certificate: A server's certificate with its key, to serve by HTTPS.
 
     Attributes:
         faults: What is done in the next requests for a file, by its name.
@@ -118,7 +121,7 @@ class HubServer:
         authorizations: What each GET had as its authorization.
     """
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], certificate: Path | None = None) -> None:
         self.files, self.faults, self.token, self.pause_s = dict(files), dict[str, list[Fault]](), "", 0.0
         self.gets: list[tuple[str, int]] = []
         self.states_sizes = True
@@ -126,6 +129,11 @@ class HubServer:
         self.stopping = threading.Event()
         self._server = _Server(("127.0.0.1", 0), Request)
         self._server.hub = self
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def __enter__(self) -> "HubServer":
         """Begin to serve."""
@@ -141,7 +149,7 @@ class HubServer:
     @property
     def url(self) -> str:
         """The address to set as `HF_ENDPOINT`."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
 
     def content(self, path: str) -> bytes | None:
         """Return the file at a path of the hub."""

@@ -14,7 +14,7 @@ from shared.embedding.fetching.hub import HubOrigin
 from shared.embedding.fetching.origins import FilesOrigin, Interrupted, Origin, WheelsOrigin
 from shared.embedding.fetching.staging import settle, staging
 from shared.embedding.fetching.transfer import Means, bring
-from shared.embedding.files import digest_of, faults, outside_references
+from shared.embedding.files import digest_of, faults, is_folder, misplaced, outside_references
 from shared.embedding.sources import NotFetched, NotInstalled, fetched_folder, is_joined, pieces_of
 from shared.errors import Fatal
 
@@ -44,10 +44,10 @@ class Request:
 
     Attributes:
         folder: The folder of models.
-        patience_s: How long to go on without a new byte.
+        patience_s: How long to go on without 64 KiB of new bytes.
         environ: Where the variables of the hub are read.
         is_copied: Whether a model that is elsewhere on this machine is copied into the folder.
-        given: Folders, or wheels, to take files from instead of the card's source.
+        given: Folders, or wheels, to take files from instead of the card's source; not both kinds.
     """
 
     folder: Path
@@ -61,25 +61,30 @@ Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], No
 """Shows progress on the key of a model with that number of bytes; yields what is called with each number of new bytes."""
 
 
-def look(card: ModelCard, folder: Path) -> Found:
+def look(card: ModelCard, folder: Path, is_compared: bool = True) -> Found:
     """Compare a model's files with its card; nothing is joined, copied or fetched.
 
     Args:
         card: The card.
         folder: The folder of models.
+        is_compared: Whether the content of files is read too, which takes a second for a gigabyte or longer.
     """
-    if is_joined(card.source, card.parts) and not fetched_folder(card.source, card.files, folder).is_dir():
-        return Found("absent", None, 0, ("its packages were not joined yet",))
     try:
+        if is_joined(card.source, card.parts) and not is_folder(fetched_folder(card.source, card.files, folder)):
+            return Found("absent", None, 0, ("its packages were not joined yet",))
         at = card.locate(folder)
     except Fatal as error:
         return Found("absent", None, 0, (str(error),))
-    size = sum((at / name).stat().st_size for name in card.files if (at / name).is_file())
+    size = 0
     try:
-        problems = tuple(faults(at, card.files) or outside_references(at, card.files))
+        if is_compared:
+            problems = faults(at, card.files) or outside_references(at, card.files)
+        else:
+            problems = misplaced(at, card.files)
+        size = sum((at / name).stat().st_size for name in card.files if (at / name).is_file())
     except Fatal as error:
-        problems = (str(error),)
-    return Found("damaged" if problems else "present", at, size, problems)
+        problems = [str(error)]
+    return Found("damaged" if problems else "present", at, size, tuple(problems))
 
 
 def fetch(card: ModelCard, request: Request, clock: Clock, progress: Progress) -> tuple[Found, bool]:
@@ -93,20 +98,29 @@ def fetch(card: ModelCard, request: Request, clock: Clock, progress: Progress) -
     found = look(card, request.folder)
     if _suffices(found, place, request):
         return found, False
+    was_there = is_folder(place)
     with staging(place, request.patience_s, clock) as partly:
-        found = look(card, request.folder)
-        if _suffices(found, place, request):  # another process has brought it meanwhile
-            return found, False
-        missing = [name for name, digest in card.files.items() if not _has(place / name, digest)]
-        with _origin(card, request, clock) as origin, progress(card.key, _needed(origin, missing, partly)) as advance:
-            means = Means(origin, request.patience_s, clock, advance)
-            for name in missing:
-                bring(means, name, card.files[name], partly / name)
-        settle(partly, place, missing)
+        is_brought_by_another = not was_there and is_folder(place)
+        is_new = not is_brought_by_another and _bring_missing(card, request, clock, progress, partly)
+    # Without the lock, because all that have waited for it would compare gigabytes one after the other.
     found = look(card, request.folder)
     if found.state != "present":
         raise Fatal(f"model {card.key}: {'; '.join(found.problems)}")
-    return found, True
+    return found, is_new
+
+
+def _bring_missing(card: ModelCard, request: Request, clock: Clock, progress: Progress, partly: Path) -> bool:
+    """Bring what is missing of a model, through a folder beside its place; return whether anything was missing."""
+    place = fetched_folder(card.source, card.files, request.folder)
+    missing = [name for name, digest in card.files.items() if not _has(place / name, digest)]
+    if not missing:
+        return False
+    with _origin(card, request, clock) as origin, progress(card.key, _needed(origin, missing, partly)) as advance:
+        means = Means(origin, request.patience_s, clock, advance)
+        for name in missing:
+            bring(means, name, card.files[name], partly / name)
+    settle(partly, place, missing)
+    return True
 
 
 def _suffices(found: Found, place: Path, request: Request) -> bool:
@@ -178,8 +192,6 @@ def _given(card: ModelCard, given: Sequence[Path]) -> Origin:
         return FilesOrigin(
             lambda name: [next((each / name for each in given if (each / name).is_file()), given[0] / name)]
         )
-    if len(wheels) < len(given):
-        raise Fatal("give either folders or wheels by --from, not both")
     return WheelsOrigin(wheels, card.parts, lambda name, blocks: _digest(blocks) == card.files[name])
 
 

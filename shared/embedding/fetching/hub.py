@@ -1,12 +1,13 @@
 """Files of a model on a hub that has the addresses of the Hugging Face Hub: `ENDPOINT/ORG/NAME/resolve/REVISION/FILE`."""
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 from typing_extensions import override
@@ -21,6 +22,9 @@ CONNECT_S = 10.0
 TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
 PLAIN = {"Accept-Encoding": "identity"}
 """A compressed answer has no length and cannot be continued."""
+
+NO_HEAD = frozenset({405, 501})
+"""Answers of servers that do not know HEAD; GET shows whether the file is there."""
 
 RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 REASONS = {
@@ -41,17 +45,18 @@ class HubOrigin(Origin):
         clock: Reads the time, for servers that state until when to wait.
 
     Raises:
-        Fatal: `HF_ENDPOINT` or `HF_TOKEN` is not valid.
+        Fatal: `HF_ENDPOINT`, `HF_TOKEN`, or the variable of a proxy or of authorities is not valid.
     """
 
     def __init__(self, where: str, environ: Mapping[str, str], timeout_s: float, clock: Clock) -> None:
         repository, _, revision = where.partition("@")
         endpoint = (environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
-        if not is_http_address(endpoint):
+        if not (is_http_address(endpoint) and _has_host(endpoint)):
             raise Fatal("HF_ENDPOINT is not a URL like https://hub.example.com, without a user and a password")
         self._folder, self._clock = f"{endpoint}/{repository}/resolve/{revision}", clock
+        self._sizes: dict[str, int] = {}
         limits = httpx.Timeout(timeout_s, connect=min(timeout_s, CONNECT_S))
-        self._client = httpx.Client(headers=PLAIN | _authorization(environ), timeout=limits)
+        self._client = _client(PLAIN | _authorization(environ), limits)
 
     def __enter__(self) -> "HubOrigin":
         """Keep connections until the block ends."""
@@ -65,10 +70,13 @@ class HubOrigin(Origin):
     def size_bytes(self, name: str) -> int | None:
         """Return the size that the hub states before it redirects: storage often refuses HEAD."""
         with self._answer("HEAD", name, {}, follow_redirects=False) as response:
-            if response.has_redirect_location:
-                return _number(response.headers.get("X-Linked-Size"))
-            self._check(response, name)
-            return _number(response.headers.get("X-Linked-Size") or response.headers.get("Content-Length"))
+            size = _number(response.headers.get("X-Linked-Size"))
+            if not response.has_redirect_location and response.status_code not in NO_HEAD:
+                self._check(response, name)
+                size = _position(response)[1] if size is None else size
+        if size is not None:
+            self._sizes[name] = size
+        return size
 
     @override
     @contextmanager
@@ -81,9 +89,11 @@ class HubOrigin(Origin):
             self._check(response, name)
             start, total = _position(response)
             if start in (0, start_bytes):
-                yield Opened(start, total, self._blocks(response))
+                yield Opened(start, self._sizes.get(name) if total is None else total, self._blocks(response))
                 return
-        with self.open(name, 0) as opened:  # the answer began elsewhere
+        if not start_bytes:
+            raise Interrupted(f"{_host(response)} sent a part of the file that was not asked for")
+        with self.open(name, 0) as opened:
             yield opened
 
     @contextmanager
@@ -91,10 +101,10 @@ class HubOrigin(Origin):
         request = self._client.build_request(method, f"{self._folder}/{quote(name)}", headers=headers)
         try:
             response = self._client.send(request, stream=True, **how)
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects, UnicodeError) as error:
+            raise Fatal(f"{self._place(name)} leads to an address that cannot be used: {error}") from error
         except httpx.TransportError as error:
-            raise self._broken(error) from error
-        except httpx.HTTPError as error:
-            raise Fatal(f"{self._place(name)}: {type(error).__name__}: {error}") from error
+            raise _broken(error) from error
         try:
             yield response
         finally:
@@ -104,14 +114,9 @@ class HubOrigin(Origin):
         try:
             yield from response.iter_bytes()  # in blocks of its own size, it would lose a last part block
         except httpx.TransportError as error:
-            raise self._broken(error) from error
+            raise _broken(error) from error
         except httpx.DecodingError as error:
-            raise Interrupted(f"{self._host} sent content that cannot be decoded") from error
-
-    def _broken(self, error: httpx.TransportError) -> Interrupted:
-        if isinstance(error, httpx.TimeoutException):
-            return Interrupted(f"{self._host} did not answer in time")
-        return Interrupted(f"the connection to {self._host} broke: {str(error) or type(error).__name__}")
+            raise Interrupted(f"{_host(response)} sent content that cannot be decoded") from error
 
     def _check(self, response: httpx.Response, name: str) -> None:
         """Raise unless the status is one of success."""
@@ -119,7 +124,7 @@ class HubOrigin(Origin):
         if code in (httpx.codes.OK, httpx.codes.PARTIAL_CONTENT):
             return
         if code in TEMPORARY:
-            raise Interrupted(f"{self._host} answered with status {code}", self._wait_s(response))
+            raise Interrupted(f"{_host(response)} answered with status {code}", self._wait_s(response))
         reason = REASONS.get(code, "the hub did not send it")
         raise Fatal(f"{self._place(name)}: status {code}: {reason}")
 
@@ -130,17 +135,55 @@ class HubOrigin(Origin):
             return float(text)
         try:
             until = parsedate_to_datetime(text)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         return max(0.0, (until - self._clock.now()).total_seconds())
 
-    @property
-    def _host(self) -> str:
-        return urlsplit(self._folder).netloc
-
     def _place(self, name: str) -> str:
         return f"{self._folder}/{name}"
+
+
+def _client(headers: Mapping[str, str], limits: httpx.Timeout) -> httpx.Client:
+    """Return a client, which reads the variables of proxies and authorities; an error quotes no proxy's password."""
+    try:
+        return httpx.Client(headers=headers, timeout=limits)
+    except OSError as error:
+        raise Fatal(f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {error}") from error
+    except (httpx.InvalidURL, ValueError, ImportError):
+        raise Fatal(
+            "HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or NO_PROXY is not valid: name a proxy by a URL like http://host:3128; "
+            "a SOCKS proxy cannot be used"
+        ) from None
+
+
+def _has_host(endpoint: str) -> bool:
+    """Return whether the host of a URL is one that can be looked up."""
+    try:
+        httpx.URL(endpoint).raw_host.decode("idna").encode("idna")
+    except (httpx.InvalidURL, UnicodeError):
+        return False
+    return " " not in endpoint
+
+
+def _broken(error: httpx.TransportError) -> Exception:
+    """Return the error for a connection; its host may be another one than the hub, which redirects."""
+    host = error.request.url.netloc.decode("ascii")
+    if isinstance(error, httpx.TimeoutException):
+        return Interrupted(f"{host} did not answer in time")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Fatal(
+                f"the certificate of {host} is refused ({cause.verify_message}): if an authority of your own signed it, "
+                "name that authority's file by SSL_CERT_FILE"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return Interrupted(f"the connection to {host} broke: {str(error) or type(error).__name__}")
+
+
+def _host(response: httpx.Response) -> str:
+    return response.url.netloc.decode("ascii")
 
 
 def _authorization(environ: Mapping[str, str]) -> dict[str, str]:
@@ -152,13 +195,14 @@ def _authorization(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _position(response: httpx.Response) -> tuple[int, int | None]:
-    """Return the position of an answer's first byte, and the size of the whole file if it is stated."""
+    """Return the position of an answer's first byte, and the size of the whole file if it is stated.
+
+    Ranges and lengths of a compressed answer count its compressed bytes.
+    """
+    is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
     if response.status_code == httpx.codes.PARTIAL_CONTENT:
         found = RANGE.fullmatch(response.headers.get("Content-Range", ""))
-        if found is None:
-            return -1, None
-        return int(found[1]), _number(found[2])
-    is_plain = response.headers.get("Content-Encoding", "identity") == "identity"
+        return (int(found[1]), _number(found[2])) if found and is_plain else (-1, None)
     return 0, _number(response.headers.get("Content-Length")) if is_plain else None
 
 

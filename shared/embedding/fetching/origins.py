@@ -1,6 +1,8 @@
 """What files of models are read from: `Origin`, and the origins on this machine. `hub` has the one behind a network."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -155,7 +157,15 @@ def _member(wheel: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
         with zipfile.ZipFile(wheel) as archive, archive.open(info) as opened:
             while block := opened.read(BLOCK_BYTES):
                 yield block
-    except (OSError, EOFError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (
+        OSError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        NotImplementedError,
+        RuntimeError,
+    ) as error:
         raise Fatal(f"{info.filename} in {wheel} cannot be read: {error}") from error
 
 

@@ -92,16 +92,17 @@ def _try_lock(lock: int, place: Path) -> bool:
     except OSError as error:
         if error.errno in NO_LOCKS:
             raise Fatal(f"the file system of {place.parent} has no locks: fetch into another folder") from error
-        raise
+        raise Fatal(f"{place.parent} cannot be locked: {error.strerror}") from error
     return True
 
 
 def _size(folder: Path) -> int:
-    """Return the size of what is in a folder, which another process changes meanwhile."""
+    """Return the size of what is in a folder, which another process changes and renames meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:
-            continue
+    for path, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(path, name).stat().st_size
+            except OSError:
+                continue
     return total
