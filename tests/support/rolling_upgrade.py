@@ -37,7 +37,11 @@ from workers.tickets.stages import TICKETS
 
 TIMEOUT_S = 180.0
 EVERY_S = 0.1
+PATIENT = BrokerSettings(delivery_timeout_s=TIMEOUT_S)
 APART = 250
+WITH_FIELD = 300
+"""Records that are sent with the new field, at least, before the upgrade counts as done."""
+
 MAX_RECORDS = 40
 SETTLED = re.compile(r'^millrace_records_total\{(?=.*outcome="routed").*\} ([0-9.e+]+)$', re.MULTILINE)
 
@@ -56,7 +60,7 @@ class Load:
     def __init__(self, bootstrap: str, records_per_s: int) -> None:
         self.schema_version, self.has_field = 1, False
         self.sent: Counter[int] = Counter()
-        self._sink, self._rate, self._clock = KafkaSink(bootstrap, BrokerSettings()), records_per_s, SystemClock()
+        self._sink, self._rate, self._clock = KafkaSink(bootstrap, PATIENT), records_per_s, SystemClock()
         self._stop, self._turn = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -188,14 +192,16 @@ class Group:
         by_old, by_new = self.roll(self.next_root)
         if not producers_first:
             self.send_the_field()
-        self._settle_what_was_sent()
+        wanted = self.load.sent.total() + WITH_FIELD
+        wait_until(lambda: self.load.sent.total() >= wanted, TIMEOUT_S, "events with the field sent")
+        self.settle_what_was_sent()
         return Change("upgrade", began_s, self._clock.now().timestamp(), by_old, by_new)
 
     def roll_back(self) -> Change:
         """Send the old version again, wait until every new event is settled, and only then replace the workers."""
         began_s = self._clock.now().timestamp()
         self.load.switch(1, has_field=False)
-        self._settle_what_was_sent()
+        self.settle_what_was_sent()
         by_old, by_new = self.roll(ROOT)
         return Change("roll back", began_s, self._clock.now().timestamp(), by_old, by_new)
 
@@ -210,10 +216,11 @@ class Group:
             How many records the leaving and the joining workers have routed while both were in the group.
         """
         leaving = list(self.members)
-        before = {each.port: each.settled() for each in leaving}
+        before: dict[int, int] = {}
         by_old = by_new = 0
         for each in leaving:
             self.start(root)
+            before = before or {old.port: old.settled() for old in leaving}
             by_old += each.settled() - before[each.port]
             by_new = sum(member.settled() for member in self.members if member not in leaving)
             self.stop(each)
@@ -262,12 +269,7 @@ class Group:
         longest = {place: _longest_gap_s(sorted(times), change) for place, times in at_s.items()}
         return longest[-1], max(longest.values())
 
-    def close(self) -> None:
-        """Stop the load and kill the workers that still run."""
-        self.load.end()
-        self._held.close()
-
-    def _settle_what_was_sent(self) -> None:
+    def settle_what_was_sent(self) -> None:
         """Wait until all that is in the topic now is settled, as an operator does by `millrace lag`."""
         wanted = {where: marks.high for where, marks in self.reader.watermarks("tickets").items()}
         try:
@@ -276,6 +278,11 @@ class Group:
             committed, faults = self.reader.committed(["tickets"]), [each.faults() for each in self.members]
             left = {where.partition: high - committed.get(where, 0) for where, high in wanted.items()}
             raise AssertionError(f"not settled, by partition: {left}; not ready: {faults}") from late
+
+    def close(self) -> None:
+        """Stop the load and kill the workers that still run."""
+        self.load.end()
+        self._held.close()
 
     def _is_settled(self, wanted: dict[TopicPartition, int]) -> bool:
         committed = self.reader.committed(["tickets"])
@@ -291,14 +298,14 @@ def _longest_gap_s(times_s: list[float], change: Change) -> float:
 def group_under_load(
     server: KafkaServer, next_root: Path, partitions: int, workers: int, records_per_s: int
 ) -> Iterator[Group]:
-    """Run workers of this release under load; begins when they have settled something."""
+    """Run workers of this release under load; begins when they keep up with it."""
     create_topics(server.bootstrap, TICKETS.topics(partitions), replication=1)
     with StandinProcess() as standin:
         plan = Plan(server.bootstrap, standin.url, max_records=MAX_RECORDS)
         group = Group(plan, Load(server.bootstrap, records_per_s), next_root)
         try:
             group.start(workers=workers)
-            wait_until(lambda: group.settled() > 0, TIMEOUT_S, "something settled")
+            group.settle_what_was_sent()
             yield group
         finally:
             group.close()
