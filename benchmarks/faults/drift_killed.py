@@ -8,6 +8,7 @@ without a crash, and the alerts with those that are due.
 import argparse
 import sys
 
+from shared.logs import configure
 from tests.support.drift_crashes import Crashes, crashed
 from tests.support.kafka.config import SHORT_SESSION_TIMEOUT_S
 from tests.support.kafka.server import KafkaServer
@@ -31,4 +32,5 @@ if __name__ == "__main__":
     parser.add_argument("--times", type=int, default=20, help="Number of kills.")
     parser.add_argument("--seed", type=int, default=11, help="For the moments of the kills.")
     given = parser.parse_args()
+    configure("error", json_lines=False)
     sys.exit(0 if report(given.times, given.seed) else 1)

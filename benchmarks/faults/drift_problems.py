@@ -195,7 +195,7 @@ class Spikes:
         rng = self._split.rng
         texts = self._split.some(usual, rate.usual).plus(added)
         seconds = np.concatenate([rng.uniform(0, rate.within_s, rate.usual), given[0]])
-        ids = [f"U:{number}" for number in range(rate.usual)] + [f"{given[2]}:{number}" for number in range(len(added))]
+        ids = [f"U{number}" for number in range(rate.usual)] + [f"{given[2]}{number}" for number in range(len(added))]
         customers = [f"u{each}" for each in rng.integers(0, USUAL_CUSTOMERS, rate.usual)] + given[1]
         order = np.argsort(seconds)
         return Traffic(

@@ -6,7 +6,7 @@ Green does not show how small a drift is found (`docs/drift.md` has figures), no
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +15,21 @@ from confluent_kafka import Producer
 from typer.testing import CliRunner
 
 from millrace.cli import app
-from schemas.drift import DriftAlert
-from schemas.topics import DRIFT_ALERTS, sums_topic
+from schemas.drift import DriftAlert, Spike
+from schemas.topics import DRIFT_ALERTS, outliers_topic, spikes_topic, sums_topic
 from shared.broker.provision import create_topics
 from shared.broker.reader import TopicReader
 from shared.drift.reference_files import save_reference
 from tests.support.certificates import Certificates
 from tests.support.drift_command import TIMEOUT_S, get, metric, running
-from tests.support.drift_reference import SUBJECT, items, reference, sums_of
+from tests.support.drift_reference import SUBJECT, items, outlier, reference, sums_of
 from tests.support.kafka.access import allowed, documented, user_environment
 from tests.support.kafka.config import USER
 from tests.support.kafka.server import KafkaServer
 from tests.support.mondays import monday
 from tests.support.sources import ROOT
 from tests.support.waiting import wait_until
+from workers.services.drift_lanes import APPLICATION
 from workers.tickets.stages import TICKETS
 
 BEGAN = monday(8, 5, hours=12)
@@ -77,6 +78,37 @@ def test_from_sums_to_an_alert(kafka_server: KafkaServer, references: Path, tmp_
     assert alerts[0].causes[0].kind == "novelty"
     assert alerts[0].window_start == BEGAN + timedelta(hours=4)
     assert "Traceback" not in log.read_text()
+
+
+def test_from_outliers_to_a_spike(kafka_server: KafkaServer, references: Path, tmp_path: Path) -> None:
+    bootstrap, log = kafka_server.bootstrap, tmp_path / "log"
+    create_topics(bootstrap, TICKETS.topics(2), 1)
+    with running({"MILLRACE_BROKER__BOOTSTRAP": bootstrap}, references, log) as port:
+        wait_until(lambda: '"ok": true' in get(port, "readyz"), TIMEOUT_S, f"see {log}")
+        producer, began = Producer({"bootstrap.servers": bootstrap}), datetime.now(UTC)
+        alone = [outlier(number, "C-0", began) for number in range(4)]
+        several = [outlier(number, f"C-{number % 4}", began) for number in range(4, 12)]
+        for each in alone:
+            producer.produce(outliers_topic("tickets"), each, str(SUBJECT).encode())
+        producer.flush()
+        reader = TopicReader(bootstrap, APPLICATION)
+        wait_until(
+            lambda: sum(reader.committed([outliers_topic("tickets")]).values()) == len(alone), TIMEOUT_S, f"see {log}"
+        )
+        assert metric(get(port, "metrics"), "millrace_spikes_open", stream="tickets") == 0
+        for each in several:
+            producer.produce(outliers_topic("tickets"), each, str(SUBJECT).encode())
+        producer.flush()
+        wait_until(
+            lambda: metric(get(port, "metrics"), "millrace_spikes_open", stream="tickets") == 1, TIMEOUT_S, f"see {log}"
+        )
+    said = [
+        Spike.model_validate_json(each.value or b"") for each in TopicReader(bootstrap).read(spikes_topic("tickets"))
+    ]
+    assert len({each.spike_id for each in said}) == 1
+    assert said[0].state == "open"
+    assert said[0].customers >= 3
+    assert set(said[-1].examples) <= {f"acme:T-{number}" for number in range(12)}
 
 
 def test_without_topics_it_waits_until_they_are_there(references: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A reference of drawn items, and the sums of batches of such items as a worker publishes them."""
+"""A reference of drawn items, and the sums and outliers of such items as a worker publishes them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.drift import BatchSums, Example, packed
+from schemas.drift import BatchSums, Example, Outlier, packed, packed_half
 from shared.drift.building.build import Origin, build
 from shared.drift.reference import Reference, Seen, Subject
 
@@ -71,3 +71,29 @@ def sums_of(vectors: Vectors, labels: Sequence[str], at: datetime, first: int = 
         labels=dict(Counter(labels)),
         examples=examples,
     )
+
+
+def outlier(number: int, customer: str, began: datetime = BUILT) -> bytes:
+    """Return the message of an item about one problem that no reference knows, some seconds after it began."""
+    direction = np.zeros(DIM)
+    direction[0] = 1
+    direction[1 + number % 3] = 0.05
+    at = began + timedelta(seconds=number)
+    found = Outlier(
+        stream=SUBJECT.stream,
+        input=SUBJECT.input,
+        model=SUBJECT.model,
+        key=SUBJECT.key,
+        reference=reference().reference_id,
+        tenant_id="acme",
+        item_id=f"T-{number}",
+        event_version=1,
+        customer=customer,
+        occurred_at=at,
+        settled_at=at,
+        vector=packed_half(direction / np.linalg.norm(direction)),
+        centroid=0,
+        cosine=0.1,
+        terms=("white", "screen"),
+    )
+    return found.model_dump_json().encode()

@@ -263,8 +263,8 @@ def test_the_closed_windows_are_encoded_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_an_outlier_that_cannot_be_watched_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.support.drift_reference import BUILT
-    from tests.unit.test_spike_board import One, outlier
+    from tests.support.drift_reference import BUILT, outlier
+    from tests.unit.test_spike_board import One
 
     tallies = Tallies()
     board = SpikeBoard(STREAM, One(), SpikeRules(900, 3), tallies)

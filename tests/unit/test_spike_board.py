@@ -2,17 +2,16 @@
 
 from datetime import timedelta
 
-import numpy as np
 import pytest
 
-from schemas.drift import Outlier, Spike, packed_half
+from schemas.drift import Spike
 from shared.drift.board import Tallies
 from shared.drift.frames import Place
 from shared.drift.keeper import Taken
 from shared.drift.reference import Reference, Subject
 from shared.drift.spike_board import SpikeBoard
 from shared.drift.spikes import SpikeRules
-from tests.support.drift_reference import BUILT, DIM, SUBJECT, reference, sums_of
+from tests.support.drift_reference import BUILT, SUBJECT, outlier, reference, sums_of
 
 PLACE = Place("id-1", 2)
 RULES = SpikeRules(900, 3)
@@ -26,34 +25,6 @@ class One:
 
     def every(self) -> tuple[Reference, ...]:
         return (reference(),)
-
-
-def outlier(number: int, customer: str, minute: float = 0) -> bytes:
-    direction = np.zeros(DIM)
-    direction[0] = 1
-    direction[1 + number % 3] = 0.05
-    at = BUILT + timedelta(minutes=minute, seconds=number)
-    return (
-        Outlier(
-            stream=SUBJECT.stream,
-            input=SUBJECT.input,
-            model=SUBJECT.model,
-            key=SUBJECT.key,
-            reference=reference().reference_id,
-            tenant_id="acme",
-            item_id=f"T-{number}",
-            event_version=1,
-            customer=customer,
-            occurred_at=at,
-            settled_at=at,
-            vector=packed_half(direction / np.linalg.norm(direction)),
-            centroid=0,
-            cosine=0.1,
-            terms=("white", "screen"),
-        )
-        .model_dump_json()
-        .encode()
-    )
 
 
 def board(tallies: Tallies | None = None) -> SpikeBoard:
