@@ -19,7 +19,7 @@ KAFKA_ARCHIVE := $(CURDIR)/.kafka/.archived
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo monitoring test unit check types lint rules format bench kafka generate lock
+.PHONY: help demo monitoring test unit check types lint rules format bench kafka generate freeze lock
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -60,6 +60,9 @@ kafka: $(KAFKA_ARCHIVE) ## Fetch Kafka's jars for the tests, if they are missing
 
 generate: $(INSTALLED) ## Write the JSON Schemas and the pages that are generated from the code
 	$(BIN)/python -m tests.repo.generated
+
+freeze: $(INSTALLED) ## Keep the current schemas as those of a release, such as VERSION=0.2.0
+	$(BIN)/python -m tests.repo.compatibility $(VERSION)
 
 lock: $(INSTALLED) ## Resolve the dependencies again into requirements.lock
 	$(BIN)/uv pip compile -q --universal --all-extras --generate-hashes --no-emit-index-url pyproject.toml -o requirements.lock

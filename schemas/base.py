@@ -11,8 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticKnownError
 
 SCHEMA_VERSION = 1
-"""The newest `schema_version` that this code supports; a record with a newer one is not dead-lettered but pauses the
-worker."""
+"""The `schema_version` of the events that Millrace's commands send: the newest one that every stream accepts."""
 
 EVENT_VERSION_LIMIT = 2**53
 """Event versions are in [1, 2**53): Qdrant compares them as float64, which is exact only below this limit."""

@@ -3,9 +3,9 @@
 A ticket event is a snapshot of the whole ticket as of its `event_version`; `reason` states why it was sent.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, TypeAdapter, field_validator, model_serializer
+from pydantic import Field, TypeAdapter, field_validator
 
 from schemas.attachments import (
     ATTACHED_ID_PATTERN,
@@ -83,12 +83,6 @@ class TicketSnapshot(Event):
             raise ValueError("has two images with the same image_id")
         return images
 
-    @model_serializer(mode="wrap")
-    def _without_empty_images(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave the field out if there are no images, so that the digest of such a version is what it always was."""
-        fields: dict[str, Any] = handler(self)
-        return fields if self.images else {name: value for name, value in fields.items() if name != "images"}
-
     @property
     def solved(self) -> bool:
         """Whether this snapshot is of a solved ticket: by its reason, or updated and with a resolution."""
@@ -102,6 +96,11 @@ class TicketDeleted(Deletion):
 
 
 ATTACHED_SOURCE_ID = "the ids of the ticket and of the image, with U+001F between them"
+
+
+PICTURE_VERSION: Literal[1] = 1
+"""The `schema_version` of the events of pictures. Workers send these, so it stays one release behind what workers accept:
+workers of both releases are in one group during an upgrade."""
 
 
 class TicketImage(Event):

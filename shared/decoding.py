@@ -2,18 +2,20 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from schemas.base import SCHEMA_VERSION
 from schemas.failures import FailureReason
 from schemas.topics import MESSAGE_LIMIT_BYTES
 from shared.errors import NewerSchema, Rejected
 
 T = TypeVar("T")
+
+VERSION_FIELD = "schema_version"
 
 REASONS = {
     "extra_forbidden": FailureReason.UNKNOWN_FIELD,
@@ -32,7 +34,7 @@ def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
 
     Raises:
         Rejected: the value does not follow the schema; the error names the field and the reason.
-        NewerSchema: the value declares a `schema_version` that is newer than this code's, so it may be valid.
+        NewerSchema: the value declares a `schema_version` that is newer than each one of the schema, so it may be valid.
     """
     if value is None:
         raise Rejected(FailureReason.EMPTY_VALUE, "value", "the record has no value")
@@ -41,6 +43,9 @@ def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
             FailureReason.TOO_LARGE, "value", f"{len(value)} bytes; the limit is {MESSAGE_LIMIT_BYTES} bytes"
         )
     parsed = _parse(value)
+    version, newest = parsed.get(VERSION_FIELD), newest_version(schema)
+    if type(version) is int and version > newest:
+        raise NewerSchema(version, newest)
     try:
         return schema.validate_json(value)
     except ValidationError as error:
@@ -48,16 +53,27 @@ def decode_event(value: bytes | None, schema: TypeAdapter[T]) -> T:
 
 
 def _parse(value: bytes) -> dict[str, Any]:
-    """Parse a value and check its schema version."""
+    """Parse a value as strict JSON."""
     try:
         text = value.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Rejected(FailureReason.INVALID_UTF8, "value", f"byte {error.start} is not valid UTF-8") from None
-    parsed = parse_object(text)
-    version = parsed.get("schema_version")
-    if type(version) is int and version > SCHEMA_VERSION:
-        raise NewerSchema(version, SCHEMA_VERSION)
-    return parsed
+    return parse_object(text)
+
+
+@cache
+def newest_version(schema: TypeAdapter[Any]) -> int:
+    """Return the newest `schema_version` that a schema of events accepts."""
+    return max(accepted_versions(schema.json_schema()), default=0)
+
+
+def accepted_versions(node: Any) -> Iterator[int]:
+    """Yield each `schema_version` that a JSON Schema accepts, at any depth."""
+    if isinstance(node, dict):
+        accepted = node.get("properties", {}).get(VERSION_FIELD, {})
+        yield from [accepted["const"]] if "const" in accepted else accepted.get("enum", ())
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from accepted_versions(child)
 
 
 def parse_object(text: str) -> dict[str, Any]:

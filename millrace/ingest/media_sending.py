@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from millrace.ingest.media_files import MediaFile
+from schemas.base import SCHEMA_VERSION
 from schemas.media import Media
 from shared.engine.stream import Imported, Stream
 from shared.errors import Fatal
@@ -155,7 +156,7 @@ class MediaSender:
         except (OSError, OverflowError, ValueError) as error:
             raise Unusable(f"its time of change cannot be read: {error}") from error
         fields: dict[str, Any] = {
-            "schema_version": 1,
+            "schema_version": SCHEMA_VERSION,
             "event_version": 1,
             "occurred_at": written_at.isoformat(),
             "reason": imported.reason,

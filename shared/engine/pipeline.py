@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Generic
 
+from schemas.base import Event
 from shared.clock import Clock
 from shared.embedding.service import Embedder
 from shared.engine.build import Builder
@@ -165,8 +166,7 @@ class Pipeline(Generic[ItemT]):
                 self._media.load(batch.items)
         with self._stopwatch.time("prepare", len(records)):
             for item in batch.items:
-                fields = item.event.model_dump(mode="json", exclude={"event_id"})
-                item.content_digest = content_digest(json.dumps(fields, sort_keys=True).encode())
+                item.content_digest = content_digest(json.dumps(stated(item.event), sort_keys=True).encode())
             self._stages.prepare(batch.items)
             for item in batch.items:
                 item.digests |= {
@@ -277,6 +277,14 @@ def _judge_media(item: Item[Any]) -> None:
 
 def _needs_media(item: Item[Any]) -> bool:
     return item.effect not in (Effect.SUPERSEDE, Effect.REPEAT)
+
+
+def stated(event: Event) -> dict[str, Any]:
+    """Return what a version of an item states, the same in each release that can read the event.
+
+    A field that has its default is left out: the release that adds it finds no other content in an event without it.
+    """
+    return event.model_dump(mode="json", exclude={"event_id", "schema_version"}, exclude_defaults=True)
 
 
 def content_digest(content: bytes) -> str:

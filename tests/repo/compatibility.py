@@ -1,12 +1,12 @@
 """Compares the schemas of this code with those of the last release.
 
-`python -m tests.repo.compatibility 0.2.0` freezes the current schemas and topics as that release. The folders in
+`make freeze VERSION=0.2.0` keeps the current schemas and topics as those of that release. The folders in
 `tests/repo/released` are never edited afterwards. The schemas are those of readers: a field with a default may be absent.
 """
 
 import json
+import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Union
 
@@ -15,13 +15,13 @@ from pydantic import TypeAdapter
 from millrace.streams import STREAMS
 from schemas.outcomes import LedgerEntry
 from schemas.topics import input_topic, ledger_topic
-from tests.repo.comparison import Schema, refusals, values_of
+from shared.decoding import accepted_versions
+from tests.repo.comparison import Schema, refusals
 from tests.repo.generated import WATCHING
 from tests.repo.released_topics import keep_topics
 from tests.support.sources import ROOT
 
 RELEASED = ROOT / "tests" / "repo" / "released"
-VERSION = "schema_version"
 
 
 def current() -> dict[str, Schema]:
@@ -67,23 +67,16 @@ def problems(name: str, old: Schema, new: Schema) -> list[str]:
 
 def newest_version(schema: Schema) -> int:
     """Return the highest `schema_version` that a schema accepts; 0 if it has none."""
-    return max((version for version in _versions(schema)), default=0)
-
-
-def _versions(node: Any) -> Iterator[int]:
-    if isinstance(node, dict):
-        field = node.get("properties", {}).get(VERSION, {})
-        yield from values_of(field) or ()
-        for child in node.values():
-            yield from _versions(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _versions(child)
+    return max(accepted_versions(schema), default=0)
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not re.fullmatch(r"\d+(\.\d+)*", sys.argv[1]):
+        sys.exit("name the release by its number, such as: make freeze VERSION=0.2.0")
     target = RELEASED / sys.argv[1]
-    target.mkdir(parents=True)  # fails if it exists: a release is not frozen twice
+    if target.exists():
+        sys.exit(f"the schemas of {sys.argv[1]} are kept already; those of a release are never changed")
+    target.mkdir(parents=True)
     for schema_name, schema in current().items():
         text = json.dumps(schema, indent=1, sort_keys=True) + "\n"
         (target / f"{schema_name}.json").write_text(text, encoding="utf-8")

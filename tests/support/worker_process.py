@@ -35,7 +35,9 @@ from shared.stream_settings import EmbeddingSettings, RetrySettings, StreamSetti
 from tests.support.drawn_tickets import DRAWN_TICKETS
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
+from tests.support.next_release import environment
 from tests.support.pictured import FakeTextReader
+from tests.support.sources import ROOT
 from tests.support.streams import kind_of_name, limited_to
 
 SESSION_TIMEOUT_S = 6.0
@@ -126,10 +128,10 @@ def settings_of(plan: Plan) -> Settings:
 
 
 @contextmanager
-def worker_process(plan: Plan) -> Iterator[subprocess.Popen[str]]:
-    """Run a worker process; it is killed at the end if it still runs."""
+def worker_process(plan: Plan, root: Path = ROOT) -> Iterator[subprocess.Popen[str]]:
+    """Run a worker process of the release in `root`, usually this checkout; it is killed at the end if it still runs."""
     command = [sys.executable, "-m", "tests.support.worker_process", json.dumps(asdict(plan))]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, cwd=root, env=environment(root), stderr=subprocess.PIPE, text=True)
     try:
         yield process
     finally:

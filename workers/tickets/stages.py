@@ -8,10 +8,11 @@ from uuid import NAMESPACE_OID, uuid5
 from typing_extensions import override
 
 from schemas.attachments import AttachedImage, ListedImage, RemovedImage, attached_id
-from schemas.base import SCHEMA_VERSION, Frozen, Origin
+from schemas.base import Frozen, Origin
 from schemas.decisions import Priority
 from schemas.search import SimilarTicket
 from schemas.tickets import (
+    PICTURE_VERSION,
     TICKET_EVENT,
     TICKET_IMAGES,
     Channel,
@@ -249,7 +250,7 @@ def _said_of(item: TicketItem, listed: ListedImage | RemovedImage) -> dict[str, 
     """Return the fields of the event of a picture. They are the same, whichever version of the ticket has it sent."""
     tenant, version = item.event.tenant_id, listed.event_version
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": PICTURE_VERSION,
         "event_id": str(uuid5(NAMESPACE_OID, f"{tenant}:{item.source_id}:{listed.image_id}:{version}")),
         "tenant_id": tenant,
         "event_version": version,
