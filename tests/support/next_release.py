@@ -15,7 +15,7 @@ FIELD = "mood"
 """The new field of a ticket's snapshot; it is stored with the ticket too."""
 
 COPIED = ("schemas", "workers")
-LINKED = ("shared", "millrace", "tests")
+LINKED = ("shared", "millrace", "tests", "benchmarks")
 
 
 @dataclass(frozen=True)
