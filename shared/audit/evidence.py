@@ -157,9 +157,8 @@ def _take_result(stream: Stream[Any, Any], record: Record, evidence: Evidence) -
     is_own = sender_of(record, origin.topic, stream.name) == evidence.backfill
     if is_own and not evidence.is_of_another(origin.topic, origin.topic_id):
         evidence.results[RecordPosition(origin.topic, origin.partition, origin.offset)] += 1
-    if (
-        named_in(record) != evidence.backfill
-    ):  # another model may have decided it, also if the live workers published it
+    # Another model may have decided it, also if the live workers published it.
+    if named_in(record) != evidence.backfill:
         evidence.published_by_others.add(key)
     elif evidence.says.setdefault(key, result.says) != result.says:
         evidence.contradicted.append(key)

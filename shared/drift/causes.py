@@ -282,9 +282,9 @@ def _outputs(totals: Totals, baseline: Baseline, scores: Mapping[str, float], le
     if not fell or scores["nearness"] < LEAST_NEARNESS:
         return
     most = _growth_scores(items, known) < 1  # new items land elsewhere, but for a few
-    more = far - items * steady
-    deviation = np.sqrt((items * steady)[most].sum() * (1 + items.sum() / known.sum()) + 1)
-    score = more[most].sum() / deviation
+    expected = items * steady
+    more = far - expected
+    score = more[most].sum() / np.sqrt(expected[most].sum() * (1 + items.sum() / known.sum()) + 1)
     if lead or (score >= LEAST_WIDE and more[most].sum() > more.sum() / 2):
         yield Growth(
             "outputs", "the vectors of most topics", float(usual), float(share), LEAST_SCORE + max(float(score), 0.0)
