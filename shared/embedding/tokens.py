@@ -1,4 +1,4 @@
-"""The tokens of texts, by the model's own tokenizer, without torch: the Rust library behind `transformers` does the work."""
+"""The tokens of texts by the model's own tokenizer, without torch: by the library that `transformers` uses inside."""
 
 import json
 from collections.abc import Sequence

@@ -13,13 +13,8 @@ from numpy.typing import NDArray
 from openvino import opset13 as op
 from safetensors.numpy import load_file
 
-from shared.embedding.openvino.layout import Layout, Unsupported
-
-ROBERTA = ("roberta", "xlm-roberta", "camembert")
-MODEL_TYPES = ("bert", *ROBERTA)
-
-ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
-"""The approximations of the activations that are known here, by their names in config.json."""
+from shared.embedding.openvino.layout import ACTIVATIONS, ROBERTA, Layout
+from shared.errors import Fatal
 
 HIDDEN = -1e4
 """Added to the attention on padding; small enough for half precision, and its exponential is 0."""
@@ -34,20 +29,12 @@ def build_graph(layout: Layout) -> ov.Model:
     """Return the graph: token ids and mask, int32, shape (rows, tokens), to vectors of unit length, shape (rows, dim).
 
     Raises:
-        Unsupported: the architecture is unknown here, or a weight is missing.
+        Fatal: a weight is missing.
     """
-    config = layout.config
-    if config.get("model_type") not in MODEL_TYPES or config.get("hidden_act") not in ACTIVATIONS:
-        raise Unsupported(
-            f"a transformer of the type {config.get('model_type')} with the activation {config.get('hidden_act')} "
-            "is one that only the backend torch can compute"
-        )
-    if config.get("position_embedding_type", "absolute") != "absolute":
-        raise Unsupported("relative positions are something that only the backend torch can compute")
     try:
-        return _Builder(config, _named(load_file(layout.weights))).model(layout.pooling)
+        return _Builder(layout.config, _named(load_file(layout.weights))).model(layout.pooling)
     except KeyError as error:
-        raise Unsupported(f"{layout.weights.name} has no tensor {error}") from error
+        raise Fatal(f"{layout.weights.name} has no tensor {error}") from error
 
 
 def _named(weights: Weights) -> Weights:
@@ -106,7 +93,9 @@ class _Builder:
 
     def _normalised(self, states: Any, name: str) -> Any:
         epsilon = float(self._config["layer_norm_eps"])
-        scaled = op.multiply(op.mvn(states, _ints(-1), True, epsilon, "inside_sqrt"), _floats(self._weights[f"{name}.weight"]))
+        scaled = op.multiply(
+            op.mvn(states, _ints(-1), True, epsilon, "inside_sqrt"), _floats(self._weights[f"{name}.weight"])
+        )
         return op.add(scaled, _floats(self._weights[f"{name}.bias"]))
 
 

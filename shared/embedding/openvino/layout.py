@@ -11,6 +11,13 @@ from shared.errors import Fatal
 MODULES = ("Transformer", "Pooling", "Normalize")
 """The modules whose computation is known here, by the last part of their types."""
 
+ROBERTA = ("roberta", "xlm-roberta", "camembert")
+"""The types of transformers whose positions begin after the number of their padding token."""
+
+MODEL_TYPES = ("bert", *ROBERTA)
+ACTIVATIONS = {"gelu": "erf", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+"""The approximations of the activations that are known here, by their names in config.json."""
+
 WEIGHTS = "model.safetensors"
 
 
@@ -57,13 +64,23 @@ def read_layout(folder: Path) -> Layout:
             raise Unsupported(f"modules.json names {', '.join(unknown)}, which only the backend torch can compute")
         transformer = modules["Transformer"]
         config = _read(transformer / "config.json")
-        found = Layout(transformer, config, _pooling(_read(modules["Pooling"] / "config.json")), _longest(transformer, config))
+        pooling = _pooling(_read(modules["Pooling"] / "config.json"))
+        found = Layout(transformer, config, pooling, _longest(transformer, config))
     except (KeyError, TypeError, ValueError) as error:
         raise Unsupported(f"the files in {folder} are not those of a sentence-transformers model: {error}") from error
+    _check(config)
     for path in (found.weights, found.tokenizer):
         if not path.is_file():
             raise Unsupported(f"{path.name} is missing; without it, only the backend torch can compute the model")
     return found
+
+
+def _check(config: Mapping[str, Any]) -> None:
+    kind, activation = config.get("model_type"), config.get("hidden_act")
+    if kind not in MODEL_TYPES or activation not in ACTIVATIONS:
+        raise Unsupported(f"only the backend torch can compute a transformer {kind} with the activation {activation}")
+    if config.get("position_embedding_type", "absolute") != "absolute":
+        raise Unsupported("only the backend torch can compute relative positions")
 
 
 def _read(path: Path) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import openvino as ov
 from typing_extensions import override
 
+from shared.embedding.backends import is_on_cpu
 from shared.embedding.microbatch import cut_padded
 from shared.embedding.openvino.graph import IDS, MASK, build_graph
 from shared.embedding.openvino.layout import read_layout
@@ -23,8 +24,6 @@ from shared.errors import DeviceLost, Fatal
 DEVICE = "CPU"
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's names of the number formats."""
-
-DEVICES = ("auto", "cpu")
 
 
 class OpenVinoModel(Model[str]):
@@ -46,8 +45,10 @@ class OpenVinoModel(Model[str]):
     """
 
     def __init__(self, card: TextCard, device: str, micro_batch_tokens: int, dtype: str = "auto") -> None:
-        if device not in DEVICES:
-            raise Fatal(f"model {card.key}: the backend openvino runs on the CPU, not on {device}: configure auto or cpu")
+        if not is_on_cpu(device):
+            raise Fatal(
+                f"model {card.key}: the backend openvino runs on the CPU, not on {device}: configure auto or cpu"
+            )
         layout = read_layout(card.check_files())
         self._card = card
         self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit, CPU)
