@@ -18,6 +18,7 @@ from shared.cache.port import VectorCache
 from shared.cache.tiered import TieredCache
 from shared.clock import Clock
 from shared.embedding.audio.port import Recogniser
+from shared.embedding.backends import choose_backend
 from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.embedding.registry import SpeechCard, TextCard, load_image_card, load_speech_card
@@ -117,15 +118,21 @@ def load_text_model(own: StreamSettings) -> TextModel:
     try:
         return _load(card, own.embedding)
     except ImportError as error:
-        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{card.extra}]") from error
+        extra = "openvino" if error.name == "openvino" else card.extra
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{extra}]") from error
 
 
 def _load(card: TextCard, embedding: EmbeddingSettings) -> TextModel:
     """Load the model that the card's backend runs; only the libraries of that backend are imported."""
-    if card.backend == "numpy":
+    backend = choose_backend(card, embedding.backend, embedding.device)
+    if backend == "numpy":
         from shared.embedding.universal import UniversalModel
 
         return UniversalModel(card, embedding.device)
+    if backend == "openvino":
+        from shared.embedding.openvino.model import OpenVinoModel
+
+        return OpenVinoModel(card, embedding.device, embedding.micro_batch_tokens, embedding.dtype)
     from shared.embedding.text import SentenceModel
 
     return SentenceModel(card, embedding.device, embedding.micro_batch_tokens)

@@ -115,6 +115,15 @@ class EmbeddingSettings(Part):
     model: str = Field(default="minilm-l6-v2", description="Name of the model: a table in models.toml.")
     models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto uses the first GPU, if any.")
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        default="auto",
+        description="What computes the model: auto is openvino on a CPU if it is installed and knows the model, otherwise "
+        "torch; models on numpy need auto.",
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="The number format in which openvino computes: auto is bfloat16 if the CPU has instructions for it.",
+    )
     micro_batch_tokens: int = Field(
         default=1_024,
         ge=1,

@@ -1,7 +1,9 @@
 """Choosing the device, and distinguishing a full or dead device from a bad input."""
 
 import torch
+from typing_extensions import override
 
+from shared.embedding.passes import Failures
 from shared.errors import Fatal
 
 DEAD_DEVICE_WORDS = (
@@ -37,11 +39,20 @@ def choose_device(configured: str) -> torch.device:
     return device
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether the device ran out of memory, so that a smaller micro-batch may succeed."""
-    return isinstance(error, torch.OutOfMemoryError)
+class TorchFailures(Failures):
+    """What the errors of torch mean."""
+
+    @override
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, torch.OutOfMemoryError)
+
+    @override
+    def is_dead(self, error: BaseException) -> bool:
+        return isinstance(error, RuntimeError) and any(word in str(error) for word in DEAD_DEVICE_WORDS)
+
+    @override
+    def free(self) -> None:
+        torch.cuda.empty_cache()
 
 
-def is_dead(error: BaseException) -> bool:
-    """Return whether this process has lost the device's context."""
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in DEAD_DEVICE_WORDS)
+TORCH = TorchFailures()

@@ -1,20 +1,55 @@
-"""The forward passes of any torch model: cut by cost, halved when memory runs out, and stopped if the device is dead.
+"""The forward passes of any model: cut by cost, halved when memory runs out, and stopped if the device is dead.
 
 This module knows devices and costs, but neither modalities nor the content of a forward pass.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
-import torch
+from typing_extensions import override
 
-from shared.embedding.device import is_dead, is_out_of_memory
 from shared.embedding.microbatch import Cut
 from shared.embedding.port import Matrix
 from shared.errors import DeviceLost
 from shared.logs import get_logger
 
 log = get_logger("embedding")
+
+
+class Failures(Protocol):
+    """What the errors of a library that computes mean."""
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Return whether memory ran out, so that a smaller micro-batch may succeed."""
+        ...
+
+    def is_dead(self, error: BaseException) -> bool:
+        """Return whether this process can no longer use the device."""
+        ...
+
+    def free(self) -> None:
+        """Free what memory can be freed."""
+        ...
+
+
+class CpuFailures(Failures):
+    """Those of a library that computes on the CPU."""
+
+    @override
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        return isinstance(error, MemoryError) or "bad_alloc" in str(error)
+
+    @override
+    def is_dead(self, error: BaseException) -> bool:
+        return False
+
+    @override
+    def free(self) -> None:
+        pass
+
+
+CPU = CpuFailures()
 
 
 class Passes:
@@ -24,10 +59,11 @@ class Passes:
         cut: The function that cuts pieces into micro-batches by cost.
         limit: Largest cost of one forward pass; halved permanently whenever the device runs out of memory.
         unit: The unit of costs and limit, for the log.
+        failures: What the errors of the model's library mean.
     """
 
-    def __init__(self, cut: Cut, limit: float, unit: str) -> None:
-        self._cut, self._unit = cut, unit
+    def __init__(self, cut: Cut, limit: float, unit: str, failures: Failures) -> None:
+        self._cut, self._unit, self._failures = cut, unit, failures
         self.limit = limit
 
     def run(self, costs: Sequence[float], dim: int, forward: Callable[[list[int]], Matrix]) -> Matrix:
@@ -57,9 +93,9 @@ class Passes:
             try:
                 out[group] = forward(group)
             except Exception as error:
-                if is_dead(error):
+                if self._failures.is_dead(error):
                     raise DeviceLost(str(error)) from error
-                if not is_out_of_memory(error) or len(group) == 1:
+                if not self._failures.is_out_of_memory(error) or len(group) == 1:
                     raise
             else:
                 continue
@@ -70,4 +106,4 @@ class Passes:
     def _halve(self) -> None:
         self.limit /= 2
         log.warning("out of memory: micro-batches are halved", limit=self.limit, unit=self._unit)
-        torch.cuda.empty_cache()
+        self._failures.free()

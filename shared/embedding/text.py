@@ -13,7 +13,7 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 from typing_extensions import override
 
-from shared.embedding.device import choose_device
+from shared.embedding.device import TORCH, choose_device
 from shared.embedding.microbatch import cut_padded
 from shared.embedding.passes import Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, Model
@@ -39,7 +39,7 @@ class SentenceModel(Model[str]):
         self._card = card
         self.device = choose_device(device)
         self._prompt = card.prompt
-        self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit)
+        self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit, TORCH)
         # The progress bar would be written to standard error, even if logs are JSON lines. The function has no types.
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self._model = SentenceTransformer(

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import DeviceLost, Fatal
-from tests.support.models import PACKAGED, SMALL_WINDOW, Subject, load, small_card, subject
+from tests.support.models import PACKAGED, SMALL_WINDOW, Subject, small_card, subject
 from tests.support.multilingual import ROWS
 
-NAMES = ["fake", *PACKAGED, "small-mean", "small-cls", *ROWS]
-REAL = NAMES[1:]
-TORCH = [name for name in REAL if name != "use-multilingual-v3"]
+TORCH = ["minilm-l6-v2", "small-mean", "small-cls", *ROWS]
+OPENVINO = [*(f"{name}@float32" for name in TORCH), "minilm-l6-v2@bfloat16"]
+REAL = [*PACKAGED, *TORCH[1:], *OPENVINO]
+NAMES = ["fake", *REAL]
 SAME = 0.9999
 
 TEXTS = [
@@ -136,7 +137,7 @@ def test_the_size_of_micro_batches_changes_no_vector(tested: Subject) -> None:
     texts = [*TEXTS, LONG, *(f"order {number} is not here" for number in range(60))]
     expected = tested.model.embed(texts)
     for tokens in (1, 50, 300, 100_000):
-        found = load(tested.card, tokens).embed(texts)
+        found = tested.load(tested.card, tokens).embed(texts)
         assert cosines(found.vectors, expected.vectors).min() > SAME, tokens
         assert (found.windows, found.cost) == (expected.windows, expected.cost)
 
@@ -227,7 +228,7 @@ def test_a_smaller_window_than_the_model_s_is_allowed_and_splits_sooner(tested: 
     assert tested.card is not None
     shorter = tested.card.window_tokens - 12
     card = tested.card.model_copy(update={"window_tokens": 12})
-    found = load(card).embed(["order " * (tested.room - shorter), "order " * (tested.room - shorter + 1)])
+    found = tested.load(card).embed(["order " * (tested.room - shorter), "order " * (tested.room - shorter + 1)])
     assert found.windows == (1, 2)
     assert card.fingerprint != tested.card.fingerprint
 
@@ -238,7 +239,7 @@ def test_a_smaller_window_than_the_model_s_is_allowed_and_splits_sooner(tested: 
 @on_real_ones
 def test_a_prompt_is_put_before_every_text(tested: Subject) -> None:
     assert tested.card is not None
-    plain, prompted = (load(tested.card.model_copy(update={"prompt": prompt})) for prompt in ("", "where is "))
+    plain, prompted = (tested.load(tested.card.model_copy(update={"prompt": prompt})) for prompt in ("", "where is "))
     expected = plain.embed(["where is my order", "where is "]).vectors
     assert cosines(prompted.embed(["my order", ""]).vectors, expected).min() > SAME
     assert prompted.fingerprint != plain.fingerprint

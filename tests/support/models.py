@@ -14,6 +14,7 @@ from sentence_transformers.sentence_transformer import modules
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizer
 
 from shared.embedding.files import files_of
+from shared.embedding.openvino.model import OpenVinoModel
 from shared.embedding.port import TextModel
 from shared.embedding.registry import TextCard, load_text_card
 from shared.embedding.text import SentenceModel
@@ -68,6 +69,11 @@ class Subject:
     name: str
     model: TextModel
     card: TextCard | None = None
+    dtype: str | None = None
+
+    def load(self, card: TextCard, micro_batch_tokens: int = 1_024) -> TextModel:
+        """Load another card by the same backend."""
+        return load(card, micro_batch_tokens, self.dtype)
 
     def vector(self, text: str) -> Vector:
         """Return the vector of one text embedded alone."""
@@ -130,21 +136,27 @@ class TorchReference:
         return np.asarray(pooled / np.linalg.norm(pooled))
 
 
-def load(card: TextCard, micro_batch_tokens: int = 1_024) -> TextModel:
-    """Load a card's model on the CPU."""
+def load(card: TextCard, micro_batch_tokens: int = 1_024, dtype: str | None = None) -> TextModel:
+    """Load a card's model on the CPU, by OpenVINO if a number format for it is given."""
     if card.backend == "numpy":
         return UniversalModel(card, "cpu")
+    if dtype is not None:
+        return OpenVinoModel(card, "cpu", micro_batch_tokens, dtype)
     return SentenceModel(card, "cpu", micro_batch_tokens)
 
 
 def subject(name: str, folder: Path) -> Subject:
-    """Load a model to test by name: a packaged model, a row of docs/multilingual.toml, or a small BERT."""
+    """Load a model to test by name: a packaged model, a row of docs/multilingual.toml, or a small BERT.
+
+    After the name may stand `@` and the number format in which OpenVINO computes it.
+    """
     if name == "fake":
         return Subject(name, FakeModel())
+    name, _, dtype = name.partition("@")
     if name in ROWS:
         card = multilingual_card(name, folder)
     elif name in PACKAGED:
         card = load_text_card(name)
     else:
         card = small_card(folder, "cls" if name == "small-cls" else "mean")
-    return Subject(name, load(card), card)
+    return Subject(name, load(card, dtype=dtype or None), card, dtype or None)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from shared.embedding.device import TORCH
 from shared.embedding.microbatch import cut_summed
 from shared.embedding.passes import Passes
 from shared.embedding.port import IMAGE, Embeddings, Matrix, Pixels
@@ -36,7 +37,7 @@ class PictureModel:
         self.calls: list[list[Pixels]] = []
         self.dead: Exception | None = None
         self.failures: list[Exception] = []
-        self.passes = Passes(cut_summed, limit_pixels, IMAGE.unit)
+        self.passes = Passes(cut_summed, limit_pixels, IMAGE.unit, TORCH)
         made = torch.Generator().manual_seed(7)
         self._weights = torch.randn((3 * CELLS * CELLS, PICTURE_DIM), generator=made)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from shared.embedding.device import TORCH
 from shared.embedding.microbatch import Cut, cut_padded, cut_summed
 from shared.embedding.passes import Passes
 from shared.embedding.port import Matrix
@@ -40,21 +41,21 @@ def expected(pieces: int) -> list[list[float]]:
 @pytest.mark.parametrize("limit", [1, 4, 10, 1_000])
 def test_vectors_come_in_the_order_of_the_pieces(cut: Cut, limit: float) -> None:
     device = Device()
-    assert Passes(cut, limit, "pixels").run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
+    assert Passes(cut, limit, "pixels", TORCH).run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
     assert device.groups == list(cut(COSTS, limit))
 
 
 @CUTS
 def test_no_pieces_need_no_pass(cut: Cut) -> None:
     device = Device()
-    assert Passes(cut, 10, "pixels").run([], 2, device.forward).shape == (0, 2)
+    assert Passes(cut, 10, "pixels", TORCH).run([], 2, device.forward).shape == (0, 2)
     assert device.groups == []
 
 
 @CUTS
 @pytest.mark.parametrize("room", [1, 2, 5])
 def test_out_of_memory_halves_the_limit_permanently_and_loses_no_piece(cut: Cut, room: int) -> None:
-    device, passes = Device(room), Passes(cut, 64, "pixels")
+    device, passes = Device(room), Passes(cut, 64, "pixels", TORCH)
     assert passes.run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
     assert passes.limit < 64
     before = len(device.groups)
@@ -64,13 +65,13 @@ def test_out_of_memory_halves_the_limit_permanently_and_loses_no_piece(cut: Cut,
 
 def test_pieces_computed_before_memory_ran_out_are_not_computed_again() -> None:
     device = Device(room=2)
-    Passes(cut_summed, 4, "pixels").run([2.0, 2.0, 1.0, 1.0, 1.0, 1.0], 2, device.forward)
+    Passes(cut_summed, 4, "pixels", TORCH).run([2.0, 2.0, 1.0, 1.0, 1.0, 1.0], 2, device.forward)
     done = [group for group in device.groups if len(group) <= 2]
     assert sorted(piece for group in done for piece in group) == [0, 1, 2, 3, 4, 5]
 
 
 def test_a_piece_that_does_not_fit_alone_has_its_own_error() -> None:
-    device, passes = Device(room=0), Passes(cut_padded, 10, "tokens")
+    device, passes = Device(room=0), Passes(cut_padded, 10, "tokens", TORCH)
     with pytest.raises(torch.OutOfMemoryError):
         passes.run([20.0], 2, device.forward)
     assert passes.limit == 10
@@ -81,7 +82,7 @@ def test_a_dead_device_is_reported_as_lost() -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     with pytest.raises(DeviceLost, match="illegal memory access"):
-        Passes(cut_padded, 10, "tokens").run(COSTS, 2, forward)
+        Passes(cut_padded, 10, "tokens", TORCH).run(COSTS, 2, forward)
 
 
 def test_any_other_failure_is_passed_on() -> None:
@@ -89,7 +90,7 @@ def test_any_other_failure_is_passed_on() -> None:
         raise ValueError("no such token")
 
     with pytest.raises(ValueError, match="no such token"):
-        Passes(cut_padded, 10, "tokens").run(COSTS, 2, forward)
+        Passes(cut_padded, 10, "tokens", TORCH).run(COSTS, 2, forward)
 
 
 def test_a_picture_model_gives_the_same_vectors_with_little_memory() -> None:

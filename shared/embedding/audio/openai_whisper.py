@@ -19,7 +19,7 @@ from whisper.tokenizer import LANGUAGES, get_tokenizer
 from shared.embedding.audio.guarded import ENGLISH, NO_REPEAT_TOKENS, GuardedRecogniser
 from shared.embedding.audio.port import RATE_HZ, Piece, Recognised, States, states_of
 from shared.embedding.audio.tokens import Meaning, phrases_of
-from shared.embedding.device import choose_device, is_dead
+from shared.embedding.device import TORCH, choose_device
 from shared.embedding.registry import SpeechCard
 from shared.errors import Fatal
 
@@ -51,7 +51,7 @@ class OpenAiRecogniser(GuardedRecogniser):
     @staticmethod
     @override
     def _is_dead(error: RuntimeError) -> bool:
-        return is_dead(error)
+        return TORCH.is_dead(error)
 
     @override
     @torch.inference_mode()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from typing_extensions import override
 
-from shared.embedding.device import choose_device
+from shared.embedding.device import TORCH, choose_device
 from shared.embedding.image.classes import ClassHead, ClassifyingModel
 from shared.embedding.image.loading import Loaded, load
 from shared.embedding.microbatch import cut_summed
@@ -78,7 +78,7 @@ class ImageModel(ClassifyingModel, UnscaledModel[Pixels]):
         loaded.network.to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = Network(loaded, card, dtype).eval().to(self.device)
         self._class_head = loaded.class_head
-        self._passes = Passes(cut_summed, micro_batch_pixels, IMAGE.unit)
+        self._passes = Passes(cut_summed, micro_batch_pixels, IMAGE.unit, TORCH)
         card.check_loaded(self._found_dim(), loaded.pooling)
 
     @property

@@ -1,0 +1,54 @@
+"""Which library computes a text model. Nothing that computes is imported here."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from shared.embedding.openvino.layout import Unsupported, read_layout
+from shared.embedding.registry import TextCard
+from shared.errors import Fatal
+
+Backend = Literal["torch", "openvino", "numpy"]
+Wanted = Literal["auto", "torch", "openvino"]
+
+ON_CPU = ("auto", "cpu")
+DEVICES = Path("/dev")
+GPU_FILES = "nvidia[0-9]*"
+"""The files that the driver makes for NVIDIA's GPUs."""
+
+
+def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
+    """Return the backend of a model.
+
+    With `auto` it is OpenVINO if that is installed, knows the model and has a CPU to run on, because it is several times as
+    fast there and its vectors are the same; otherwise torch.
+
+    Args:
+        card: The card of the model.
+        wanted: The configured backend.
+        device: The configured device.
+
+    Raises:
+        Fatal: the model cannot be computed by the configured backend.
+    """
+    if card.backend == "numpy":
+        if wanted != "auto":
+            raise Fatal(f"model {card.key} runs on numpy, so backend {wanted} cannot be used: configure auto")
+        return "numpy"
+    if wanted != "auto":
+        return wanted
+    return "openvino" if is_on_cpu(device) and find_spec("openvino") is not None and _is_known(card) else "torch"
+
+
+def is_on_cpu(device: str) -> bool:
+    """Return whether a configured device is the CPU: `auto` is a GPU if there is one."""
+    return device == "cpu" or (device == "auto" and not any(DEVICES.glob(GPU_FILES)))
+
+
+def _is_known(card: TextCard) -> bool:
+    """Return whether OpenVINO can compute a model in the number format of its card."""
+    try:
+        read_layout(card.locate())
+    except Unsupported:
+        return False
+    return card.dtype == "float32"
