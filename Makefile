@@ -78,7 +78,7 @@ $(INSTALLED): pyproject.toml requirements.lock
 			"Choose another Python, such as: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,multilingual,train,excel,objects,media,heic,speech,openai,images,reading,onnx,weights,tracing,drift,dev]'
+	$(BIN)/uv pip install --python $(BIN)/python -c requirements.lock -e '.[text,openvino,quantise,multilingual,train,excel,objects,media,heic,speech,openai,images,reading,onnx,weights,tracing,drift,peers,dev]'
 	@touch $@
 
 $(KAFKA_FETCHED): tests/support/kafka/pom.xml
