@@ -13,6 +13,7 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
 - what watching costs a worker: `watching` (metrics), `tracing`, `drift_cost`
 - failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.drift_killed`, `faults.frozen`,
   `faults.kills`, `faults.poison`, `faults.store_outage`
+- `peers`, a worker of tickets beside what people write with other libraries, is the last part; it takes arguments too
 - the samples of the demo are made by `drawn_samples`, `drawn_screenshots` and `spoken_samples`
 """
 
@@ -37,6 +38,7 @@ from benchmarks import (
     stages,
     throughput,
 )
+from benchmarks.peers import comparison
 from shared.logs import configure
 
 
@@ -68,6 +70,7 @@ def main() -> None:
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
     if not quick:
         end_to_end.report()
+        comparison.run_all()
 
 
 if __name__ == "__main__":

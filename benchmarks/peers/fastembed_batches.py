@@ -35,7 +35,7 @@ def main() -> None:
                 if (error := message.error()) is not None:
                     raise KafkaException(error)
             tickets = [json.loads(message.value() or b"") for message in messages]
-            vectors = np.stack(list(model.embed([ticket["body"] for ticket in tickets])))
+            vectors = np.asarray(list(model.embed([ticket["body"] for ticket in tickets])), np.float32)
             for message, result in zip(messages, desk.settle(tickets, vectors), strict=True):
                 producer.produce(place.target, key=message.key(), value=json.dumps(result))
             producer.flush()

@@ -84,7 +84,7 @@ def main() -> None:
         kwargs={"input_ids": example, "attention_mask": mask, "token_type_ids": torch.zeros_like(example)},
         input_names=names,
         output_names=["last_hidden_state"],
-        dynamic_shapes={name: sizes for name in names},
+        dynamic_shapes=dict.fromkeys(names, sizes),
         external_data=False,
     )
 

@@ -6,19 +6,22 @@ The brokers give both topics' records their times, so that one clock measures ag
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka import admin as kafka_admin
+from confluent_kafka.admin import AdminClient
 
 from benchmarks.texts import to_messages
 from shared.broker.provision import create_topics
 from shared.clock import SystemClock
 from workers.tickets.stages import TICKETS
 
+library: Any = kafka_admin  # its type stubs leave out the classes of settings
+
 SOURCE, TARGET = "tickets", "tickets.routed"
 TIMEOUT_S = 20.0
 LOOK_S = 0.05
-BY_BROKER = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
 CLOCK = SystemClock()
 
 
@@ -43,7 +46,7 @@ class Stream:
     """
 
     def __init__(self, bootstrap: str) -> None:
-        start = _emptied(AdminClient({"bootstrap.servers": bootstrap}))[TARGET]
+        start = _emptied(AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}))[TARGET]
         self.seen = Seen()
         self._producer = Producer({"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 0})
         self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "measuring", "fetch.wait.max.ms": 100})
@@ -104,8 +107,10 @@ class Stream:
 def create_stream(bootstrap: str) -> None:
     """Create the topics of tickets, of one partition each, whose records get their times from the brokers."""
     create_topics(bootstrap, TICKETS.topics(1), replication=1)
-    resources = [ConfigResource("topic", topic, incremental_configs=[BY_BROKER]) for topic in (SOURCE, TARGET)]
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+    set_it = library.AlterConfigOpType.SET
+    by_broker = library.ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=set_it)
+    resources = [library.ConfigResource("topic", name, incremental_configs=[by_broker]) for name in (SOURCE, TARGET)]
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
     for future in admin.incremental_alter_configs(resources).values():
         future.result()
     end_s = CLOCK.monotonic_s() + TIMEOUT_S
