@@ -11,7 +11,7 @@ In each round a contender starts, works off a backlog (tickets/s, CPU seconds), 
 the append of the ticket to that of its result), and stops. The bare encoders follow in the same round.
 
 It needs Kafka's jars (`make kafka`), and takes Banking77's questions if `MILLRACE_DATA` names them. The defaults take
-about 40 minutes on two cores.
+about half an hour on two quiet cores.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.peers.comparison import KEPT, Plan, report
-from benchmarks.peers.contenders import MILLRACE, PEERS, chosen, own_model
+from benchmarks.peers.contenders import ALL, chosen, own_model
 from shared.logs import configure
 from tests.support.kafka.server import why_unavailable
 
@@ -27,7 +27,7 @@ from tests.support.kafka.server import why_unavailable
 def main() -> None:
     """Parse the arguments and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ", ".join(each.name for each in (*PEERS, *MILLRACE))
+    names = ", ".join(each.name for each in ALL)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
         "--records", type=int, default=640,
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="where a picture is written, such as peers.svg")
     given = parser.parse_args()
     own = [own_model(given.model, given.models_file)] if given.model and given.models_file else []
-    contenders = [*chosen((*PEERS, *MILLRACE), given.only), *own]
+    contenders = [*chosen(ALL, given.only), *own]
     if not contenders or (given.model is None) != (given.models_file is None):
         parser.error(f"--only takes names of {names}; --model and --models-file belong together")
     if reason := why_unavailable():

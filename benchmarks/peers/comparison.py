@@ -2,18 +2,18 @@
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers.bare import rate_of
-from benchmarks.peers.contenders import MILLRACE, PEERS, Contender, model_settings
+from benchmarks.peers.contenders import ALL, PACKAGED_MODEL, Contender, model_settings
 from benchmarks.peers.figures import agreement
 from benchmarks.peers.life import CLOCK, Load, live
 from benchmarks.peers.machine import machine, versions
-from benchmarks.peers.models import export_onnx, train_head, weights
+from benchmarks.peers.models import export_onnx, labelled_table, train_head, weights
 from benchmarks.peers.picture import draw
-from benchmarks.peers.report import Findings, Row, print_findings
+from benchmarks.peers.report import RATE, Findings, Row, print_findings
 from benchmarks.peers.stream import create_stream
 from benchmarks.texts import load_mix
 from tests.support.kafka.server import KafkaServer, why_unavailable
@@ -49,12 +49,14 @@ class Plan:
         )
 
 
-def compare(plan: Plan, folder: Path) -> Findings:
+def compare(plan: Plan, table: Path, folder: Path, keep: Callable[[Findings], None]) -> Findings:
     """Measure.
 
     Args:
-        plan: What.
+        plan: What is measured.
+        table: Labelled texts, for the heads.
         folder: An empty folder for the models and heads.
+        keep: Called after each round with what is found until then.
 
     Raises:
         RuntimeError: a contender failed, or gave other labels than the first one.
@@ -63,7 +65,7 @@ def compare(plan: Plan, folder: Path) -> Findings:
     about = {"machine": machine(), "versions": versions(), "age_rate": plan.age_rate, "records": plan.records}
     found = Findings(about, {each.name: _row(each) for each in plan.contenders}, {})
     onnx = export_onnx(weights(), folder / "onnx") if any(each.encoder == "onnx" for each in plan.contenders) else None
-    heads = _heads(plan.contenders, folder)
+    heads = _heads(plan.contenders, table, folder)
     with KafkaServer() as kafka:
         create_stream(kafka.bootstrap)
         for number in range(plan.rounds):
@@ -73,15 +75,20 @@ def compare(plan: Plan, folder: Path) -> Findings:
                 group = f"{each.name}-{number}"
                 lived = live(each, kafka.bootstrap, model, heads[each.model], plan.load(each), group)
                 first = first or lived.labels
-                same = agreement(lived.labels, first)
-                if same < each.least_agreement:
-                    raise RuntimeError(f"{each.name} gave the same label to only {same:.2%} of the tickets")
-                found.rows[each.name].add(lived.figures, same)
-                print(f"round {number + 1}: {each.title}, {lived.figures['tickets_per_s']:.1f} tickets/s", flush=True)
+                found.rows[each.name].add(lived.figures, _checked(each, agreement(lived.labels, first)))
+                print(f"round {number + 1}: {each.title}, {lived.figures[RATE]:.1f} tickets/s", flush=True)
             if plan.bare:
                 _measure_bare(plan, found)
-    found.about["took_s"] = round(CLOCK.monotonic_s() - began_s)
+            found.about["took_s"] = round(CLOCK.monotonic_s() - began_s)
+            keep(found)
     return found
+
+
+def _checked(contender: Contender, agreed: float) -> float:
+    """Return the share of labels in which a contender agrees with the first one, if it is high enough."""
+    if agreed < contender.least_agreement:
+        raise RuntimeError(f"{contender.name} gave the same label to only {agreed:.2%} of the tickets")
+    return agreed
 
 
 def _row(contender: Contender) -> Row:
@@ -98,12 +105,10 @@ def _bare_title(contender: Contender) -> str:
     return f"Millrace's encoder, {named or 'as chosen by default'}"
 
 
-def _heads(contenders: Sequence[Contender], folder: Path) -> dict[str, Path]:
-    """Train a head for each model."""
-    wanted = {each.model: model_settings(each) for each in contenders if not each.is_peer}
-    for each in contenders:
-        wanted.setdefault(each.model, {})
-    return {model: train_head(settings, folder / f"head-{model}") for model, settings in wanted.items()}
+def _heads(contenders: Sequence[Contender], table: Path, folder: Path) -> dict[str, Path]:
+    """Train a head for each model; the packaged one is computed as by default, whatever its contenders choose."""
+    wanted = {each.model: {} if each.model == PACKAGED_MODEL else model_settings(each) for each in contenders}
+    return {model: train_head(settings, table, folder / f"head-{model}") for model, settings in wanted.items()}
 
 
 def _measure_bare(plan: Plan, found: Findings) -> None:
@@ -119,11 +124,15 @@ def _measure_bare(plan: Plan, found: Findings) -> None:
 
 def report(plan: Plan, kept: Path, picture: Path | None) -> None:
     """Measure, print, and keep the figures and the picture."""
-    with tempfile.TemporaryDirectory(prefix="millrace-peers-") as folder:
-        found = compare(plan, Path(folder))
-    print_findings(found)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
+
+    def keep(found: Findings) -> None:
+        kept.write_text(json.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
+
+    with tempfile.TemporaryDirectory(prefix="millrace-peers-") as named:
+        folder = Path(named)
+        found = compare(plan, labelled_table(folder / "labelled.csv"), folder, keep)
+    print_findings(found)
     print(f"\nAll of it took {found.about['took_s']:,} s; the figures are in {kept}")
     if picture is not None:
         draw(found, picture)
@@ -135,4 +144,4 @@ def run_all() -> None:
         print(f"\nPeers: skipped, {reason}")
         return
     print("\nA worker of tickets and its peers")
-    report(Plan((*PEERS, *MILLRACE)), KEPT, None)
+    report(Plan(ALL), KEPT, None)

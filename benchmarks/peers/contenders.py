@@ -87,6 +87,9 @@ MILLRACE = (
 )  # fmt: skip
 
 
+ALL = (*PEERS, *MILLRACE)
+
+
 def own_model(key: str, models_file: Path) -> Contender:
     """Return Millrace with a model of the user's models.toml, such as one quantised to int8."""
     settings = {f"{EMBEDDING}MODEL": key, f"{EMBEDDING}MODELS_FILE": str(models_file.resolve())}

@@ -37,23 +37,30 @@ def export_onnx(source: Path, folder: Path) -> Path:
     return folder
 
 
-def train_head(settings: Mapping[str, str], folder: Path) -> Path:
-    """Train a head by `millrace router train`, for the model that the settings choose, and return its folder."""
-    folder.mkdir()
-    table = _labelled_table(folder / "labelled.csv")
+def train_head(settings: Mapping[str, str], table: Path, folder: Path) -> Path:
+    """Train a head by `millrace router train`, for the model that the settings choose, and return its folder.
+
+    Args:
+        settings: Variables of Millrace.
+        table: A file of texts with their categories.
+        folder: The new folder.
+
+    Raises:
+        RuntimeError: the training failed.
+    """
     columns = ["--text-column", "text", "--label-column", "category"]
     command = [sys.executable, "-m", "millrace", "router", "train", str(table), *columns, "--no-plots"]
     environment = plain_environment() | dict(settings)
     ended = subprocess.run(  # noqa: S603  (ourselves)
-        [*command, "--out", str(folder / "head")], env=environment, capture_output=True, text=True, check=False
+        [*command, "--out", str(folder)], env=environment, capture_output=True, text=True, check=False
     )
     if ended.returncode:
         raise RuntimeError(f"no head was trained: {ended.stderr}")
-    return folder / "head"
+    return folder
 
 
-def _labelled_table(table: Path) -> Path:
-    """Return Banking77's questions for training if `MILLRACE_DATA` names them, else a table of the demo's samples."""
+def labelled_table(table: Path) -> Path:
+    """Return Banking77's questions for training if `MILLRACE_DATA` names them, else write the demo's samples to a table."""
     named = os.environ.get("MILLRACE_DATA")
     if named:
         return Path(named) / "text" / "banking77" / "train.csv"
