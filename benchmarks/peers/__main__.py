@@ -15,6 +15,7 @@ about half an hour on two quiet cores.
 """
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -35,7 +36,10 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--age-s", type=float, default=30.0, help="seconds of tickets at a steady rate")
     parser.add_argument("--age-rate", type=float, default=20.0, help="of these, tickets per second")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"only these contenders, of {names}")
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME", choices=[each.name for each in ALL],
+        help=f"only these contenders, of {names}; ratios are to the first of them and to the best peer",
+    )  # fmt: skip
     parser.add_argument("--no-bare", dest="bare", action="store_false", help="leave out the bare encoders")
     parser.add_argument("--model", help="a further row: Millrace with this model of --models-file, such as an int8 one")
     parser.add_argument("--models-file", type=Path, help="your own models.toml, for --model")
@@ -44,11 +48,12 @@ def main() -> None:
     given = parser.parse_args()
     own = [own_model(given.model, given.models_file)] if given.model and given.models_file else []
     contenders = [*chosen(ALL, given.only), *own]
-    if not contenders or (given.model is None) != (given.models_file is None):
-        parser.error(f"--only takes names of {names}; --model and --models-file belong together")
+    if (given.model is None) != (given.models_file is None):
+        parser.error("--model and --models-file belong together")
     if reason := why_unavailable():
         sys.exit(reason)
     configure("critical", json_lines=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the contender and Kafka are stopped too
     plan = Plan(contenders, given.rounds, given.records, given.age_s, given.age_rate, given.bare)
     report(plan, given.json, given.picture)
 

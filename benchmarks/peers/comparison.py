@@ -128,14 +128,14 @@ def report(plan: Plan, kept: Path, picture: Path | None) -> None:
 
     def keep(found: Findings) -> None:
         kept.write_text(json.dumps(found.as_dict(), indent=1) + "\n", encoding="utf-8")
+        if picture is not None:
+            draw(found, picture)
 
     with tempfile.TemporaryDirectory(prefix="millrace-peers-") as named:
         folder = Path(named)
         found = compare(plan, labelled_table(folder / "labelled.csv"), folder, keep)
     print_findings(found)
     print(f"\nAll of it took {found.about['took_s']:,} s; the figures are in {kept}")
-    if picture is not None:
-        draw(found, picture)
 
 
 def run_all() -> None:

@@ -113,7 +113,7 @@ def test_a_peer_routes_as_the_head_does(tmp_path: Path) -> None:
 
 def test_cpu_and_memory_include_the_children() -> None:
     alone_s, alone_mib = cpu_s(os.getpid()), peak_mib(os.getpid())
-    work = "sum(range(20_000_000)); held = b"x" * (50 << 20); print(flush=True); input()"
+    work = "sum(range(20_000_000)); held = b'x' * (50 << 20); print(flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()
