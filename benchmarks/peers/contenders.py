@@ -74,14 +74,14 @@ PEERS = (
     Contender("fastembed", "batches with fastembed", 2, "fastembed_batches", "onnx"),
 )
 MILLRACE = (
-    Contender("millrace", "Millrace", 6),
+    Contender("millrace", "Millrace, by default", 6),
     Contender(
         "millrace-float32", "Millrace, OpenVINO float32", 4,
         settings={f"{EMBEDDING}BACKEND": "openvino", f"{EMBEDDING}DTYPE": "float32"},
     ),
     Contender("millrace-torch", "Millrace, torch", 3, settings={f"{EMBEDDING}BACKEND": "torch"}),
     Contender(
-        "millrace-no-search", "Millrace without similar tickets", 6,
+        "millrace-no-search", "Millrace, without similar tickets", 6,
         settings={"MILLRACE_TICKETS__SEARCH__LIMIT": "0"},
     ),
 )  # fmt: skip

@@ -7,10 +7,10 @@ from benchmarks.peers.figures import Spread
 from benchmarks.peers.report import RATE, Findings
 
 PANELS = (
-    (RATE, "throughput\ntickets per second", "{:,.0f}"),
-    ("age_p95_ms", "age of a result, p95\nmilliseconds", "{:,.0f}"),
-    ("cpu_s_per_1000", "CPU time\nseconds per 1,000 tickets", "{:,.1f}"),
-    ("peak_mib", "peak memory\nMiB", "{:,.0f}"),
+    (RATE, "tickets per second\nmore is better", "{:,.0f}"),
+    ("age_p95_ms", "age of a result, p95, ms\nless is better", "{:,.0f}"),
+    ("cpu_s_per_1000", "CPU s per 1,000 tickets\nless is better", "{:,.1f}"),
+    ("peak_mib", "peak memory, MiB\nless is better", "{:,.0f}"),
 )
 OURS, THEIRS, INK = "#1f6f8b", "#b7bcc2", "#333333"
 WIDTH_IN, ROW_IN, MARGIN_IN = 11.0, 0.34, 1.5
@@ -35,9 +35,11 @@ def draw(found: Findings, target: Path) -> None:
     axes[0].set_yticks(range(len(rows)), [row.title for row in rows])
     about, rounds = found.about, len(next(iter(rows)).figures[RATE])
     machine = about["machine"]
+    has_bfloat16 = any(flag.endswith("bf16") for flag in machine["instructions"])
     figure.supxlabel(
-        f"all-MiniLM-L6-v2 on {machine['cores']} cores ({machine['cpu']}), Kafka and Qdrant Edge; median and range of "
-        f"{rounds} interleaved rounds; ages at {about['age_rate']:g} tickets/s",
+        f"all-MiniLM-L6-v2 on {machine['cores']} cores ({machine['cpu']}, {'with' if has_bfloat16 else 'without'} "
+        f"bfloat16), Kafka and Qdrant Edge; median and range of {rounds} interleaved rounds; ages at "
+        f"{about['age_rate']:g} tickets/s",
         fontsize=8, color=INK,
     )  # fmt: skip
     figure.savefig(target, dpi=160, metadata={"Date": None} if target.suffix == ".svg" else None)

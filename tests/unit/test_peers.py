@@ -137,7 +137,11 @@ def found() -> Findings:
     for number, row in enumerate(rows.values(), 1):
         for each in (1.0, 2.0):
             row.add(dict.fromkeys(COLUMNS, each * number), 1.0)
-    return Findings({"machine": {"cpu": "a CPU", "cores": 2}, "age_rate": 20.0}, rows, {"library": [2.0, 2.0]})
+    return Findings(
+        {"machine": {"cpu": "a CPU", "cores": 2, "instructions": ["avx512_bf16"]}, "age_rate": 20.0},
+        rows,
+        {"library": [2.0, 2.0]},
+    )
 
 
 def test_the_tables_have_medians_spreads_and_ratios(found: Findings, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,3 +160,4 @@ def test_the_picture_names_every_contender(found: Findings, tmp_path: Path) -> N
     draw(found, tmp_path / "peers.svg")
     drawn = (tmp_path / "peers.svg").read_text(encoding="utf-8")
     assert all(row.title in drawn for row in found.rows.values())
+    assert "with bfloat16" in drawn
