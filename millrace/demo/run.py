@@ -51,10 +51,11 @@ from shared.embedding.port import IMAGE, TEXT, Model, TextModel
 from shared.engine.stream import Stream
 from shared.errors import Fatal, MillraceError, Unavailable
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings
 from shared.operation.probes import LOOPBACK, ProbeServer
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
 
