@@ -1,6 +1,6 @@
 """What a comparison found: as JSON, and as tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -62,8 +62,10 @@ class Findings:
     bare: dict[str, list[float]]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return all of it, for JSON."""
-        return asdict(self)
+        """Return all of it, for JSON, with the ratios of the rates by round."""
+        bases = {"first": next(iter(self.rows)), "best peer": self.best_peer()}
+        to = {f"{what}, {name}": self.ratios_to(name) for what, name in bases.items() if name is not None}
+        return asdict(self) | {"ratios": {**to, "bare encoder": self.shares_of_encoder()}}
 
     def best_peer(self) -> str | None:
         """Return the name of the peer with the highest median rate; None without peers."""
@@ -106,18 +108,14 @@ def written(values: Sequence[float], form: str) -> str:
 
 
 def _print_figures(title: str, found: Findings) -> None:
-    cells: Callable[[Row], list[str]] = lambda row: [  # noqa: E731
-        written(row.figures[name], form) for name, (_, form) in COLUMNS.items()
-    ]
     lines = [["", *(heading for heading, _ in COLUMNS.values())]]
-    lines += [[row.title, *cells(row)] for row in found.rows.values()]
+    for row in found.rows.values():
+        lines.append([row.title, *(written(row.figures[name], form) for name, (_, form) in COLUMNS.items())])
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     print(f"\n{title}")
     for line in lines:
-        print(
-            f"  {line[0]:<{widths[0]}}"
-            + "".join(f"  {cell:>{w}}" for cell, w in zip(line[1:], widths[1:], strict=True))
-        )
+        cells = zip(line[1:], widths[1:], strict=True)
+        print(f"  {line[0]:<{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in cells))
 
 
 def _print_rows(title: str, titles: Mapping[str, str], values: Mapping[str, Sequence[float]]) -> None:

@@ -152,6 +152,13 @@ def test_the_tables_have_medians_spreads_and_ratios(found: Findings, capsys: pyt
     assert "1.50: 1.00, 2.00" in printed
 
 
+def test_the_json_has_the_figures_of_each_round_and_their_ratios(found: Findings) -> None:
+    kept = json.loads(json.dumps(found.as_dict()))
+    assert kept["rows"]["ours"]["figures"]["peak_mib"] == [2.0, 4.0]
+    assert kept["ratios"]["best peer, naive"]["ours"] == [2.0, 2.0]
+    assert kept["ratios"]["bare encoder"] == {"naive": [0.5, 1.0], "ours": [1.0, 2.0]}
+
+
 def test_the_best_peer_is_no_row_of_millrace(found: Findings) -> None:
     assert found.best_peer() == "naive"
 
