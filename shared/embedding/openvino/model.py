@@ -12,8 +12,8 @@ from typing_extensions import override
 
 from shared.embedding.backends import is_on_cpu
 from shared.embedding.microbatch import cut_padded
-from shared.embedding.openvino.graph import IDS, MASK, build_graph
-from shared.embedding.openvino.layout import read_layout
+from shared.embedding.openvino.graph import IDS, MASK
+from shared.embedding.openvino.source import read_source
 from shared.embedding.passes import CPU, Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
@@ -49,15 +49,15 @@ class OpenVinoModel(Model[str]):
             raise Fatal(
                 f"model {card.key}: the backend openvino runs on the CPU, not on {device}: configure auto or cpu"
             )
-        layout = read_layout(card.check_files())
+        source = read_source(card, card.check_files())
         self._card = card
         self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit, CPU)
-        self._tokens = Tokens(layout.tokenizer)
+        self._tokens = Tokens(source.tokenizer)
         core = ov.Core()
-        self.dtype = dtype if dtype != "auto" else _fastest(core)
-        graph = build_graph(layout)
+        self.dtype = "float32" if card.dtype == "int8" else dtype if dtype != "auto" else _fastest(core)
+        graph = source.graph
         dim = graph.output(0).get_partial_shape()[1].get_length()
-        card.check_loaded(dim, layout.pooling, layout.longest_tokens)
+        card.check_loaded(dim, source.pooling, source.longest_tokens)
         hints = {"INFERENCE_PRECISION_HINT": HINTS[self.dtype], "PERFORMANCE_HINT": "LATENCY"}
         self._request: Any = core.compile_model(graph, DEVICE, hints).create_infer_request()
 
