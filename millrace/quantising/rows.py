@@ -19,6 +19,7 @@ FIELDS = (
     "prompt",
     "dtype",
     "backend",
+    "bfloat16",
     "licence",
 )
 """In the order of the packaged file; `files` is a table of its own."""
@@ -45,7 +46,7 @@ def models_file_text(given: Path | None, card: TextCard) -> str:
 def row_text(card: TextCard) -> str:
     """Return a card as the tables of a models.toml."""
     stated = card.model_dump(exclude_none=True)
-    lines = [f"{name} = {_value(stated[name])}" for name in FIELDS]
+    lines = [f"{name} = {_value(stated[name])}" for name in FIELDS if name in stated]
     files = [f"{json.dumps(name)} = {json.dumps(digest)}" for name, digest in card.files.items()]
     name = json.dumps(card.key)
     return "\n".join([f"[{name}]", *lines, "", f"[{name}.files]", *files, ""])

@@ -32,8 +32,13 @@ class TextCard(ModelCard):
     """A row for a text model: any sentence-transformers model on torch, or Universal Sentence Encoder on numpy.
 
     The backend openvino is that of models which `millrace models build` made.
+
+    Attributes:
+        bfloat16: Whether vectors computed in bfloat16 instead of float32 were measured to keep a cosine of at least 0.9999;
+            None if a worker is to measure it at its start. It changes no vector.
     """
 
+    CHANGES_NO_VECTOR: ClassVar[frozenset[str]] = ModelCard.CHANGES_NO_VECTOR | {"bfloat16"}
     modality: Literal["text"]
     dtype: Literal["float32", "float16", "bfloat16", "int8"]
     backend: Literal["torch", "numpy", "openvino"]
@@ -41,6 +46,7 @@ class TextCard(ModelCard):
     pooling: Literal["mean", "cls", "mean_sqrt_len_tokens"]
     preparation: Preparation
     prompt: str
+    bfloat16: Literal["faithful", "differs"] | None = None
 
     @model_validator(mode="after")
     def _refuse_pickles(self) -> Self:

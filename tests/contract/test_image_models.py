@@ -25,7 +25,7 @@ from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import ImageCard, load_image_card
 from shared.errors import DeviceLost, Fatal
-from shared.stream_settings import ImageSettings
+from shared.model_settings import ImageSettings
 from tests.support.pictures import drawn
 from tests.support.small_pictures import FAMILIES, Family
 from tests.support.sources import ROOT

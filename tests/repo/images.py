@@ -7,7 +7,7 @@ from typing import Any
 from millrace.streams import STREAMS
 from shared.embedding.card import ModelCard
 from shared.embedding.registry import load_image_card, load_speech_card, load_text_card
-from shared.stream_settings import EmbeddingSettings, ImageSettings, SpeechSettings
+from shared.model_settings import EmbeddingSettings, ImageSettings, SpeechSettings
 from tests.support.sources import ROOT
 from workers.services.drift_watch import SERVICE as DRIFT
 from workers.services.lag import SERVICE as LAG

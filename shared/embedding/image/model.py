@@ -110,8 +110,8 @@ class ImageModel(ClassifyingModel, UnscaledModel[Pixels]):
             if each.shape != self.shape or each.dtype != np.uint8:
                 raise ValueError(f"a picture of {each.shape} is not prepared for this model: expected {self.shape}")
         costs = [float(self._card.pixels)] * len(inputs)
-        vectors = self._passes.run(costs, self.dim, lambda group: self._forward([inputs[at] for at in group], compute))
-        return Embeddings(vectors, (1,) * len(inputs), sum(costs))
+        found = self._passes.run(costs, self.dim, lambda group: self._forward([inputs[at] for at in group], compute))
+        return Embeddings(found.vectors, (1,) * len(inputs), sum(costs), busy_s=found.busy_s)
 
     @override
     def probe(self) -> None:

@@ -61,6 +61,10 @@ def quantise(source: Source, card: TextCard, texts: Sequence[str], folder: Path)
             subset_size=len(batches),
             advanced_parameters=parameters,
         )
+    for number, each in enumerate(
+        graph.get_ordered_ops()
+    ):  # names are numbered by process: the file would differ each time
+        each.set_friendly_name(f"{each.get_type_name()}-{number}")
     label(graph, source.pooling, source.longest_tokens)
     ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
 
