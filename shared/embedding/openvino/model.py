@@ -16,7 +16,7 @@ from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
 from shared.embedding.tokens import Tokens
 from shared.embedding.windows import PROBE_TEXT, Windows
-from shared.errors import DeviceLost
+from shared.errors import DeviceLost, Fatal
 from shared.logs import get_logger
 
 FAITHFUL_COSINE = 0.9999
@@ -38,7 +38,7 @@ class OpenVinoModel(Model[str]):
 
     Raises:
         Unsupported: this backend does not know a part of the model.
-        Fatal: the device is not the CPU, or the files differ from the card.
+        Fatal: the device is not the CPU, the files differ from the card, or bfloat16 is configured for a model in int8.
     """
 
     def __init__(
@@ -57,6 +57,8 @@ class OpenVinoModel(Model[str]):
         graph = source.graph
         dim = graph.output(0).get_partial_shape()[1].get_length()
         card.check_loaded(dim, source.pooling, source.longest_tokens)
+        if dtype == "bfloat16" and card.dtype == "int8":
+            raise Fatal(f"model {card.key} is in int8, whose vectors differ with bfloat16: configure auto as the dtype")
         stated = stated_format(card) if dtype == "auto" else dtype
         if stated is not None:
             self._compiled = Compiled(graph, stated, streams)
