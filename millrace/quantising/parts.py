@@ -57,7 +57,7 @@ class Accuracy:
     @property
     def lost_points(self) -> float:
         """By how many percentage points the quantised model is worse."""
-        return 100 * (self.original - self.quantised)
+        return round(100 * (self.original - self.quantised), 6)  # shares have no exact floats
 
 
 @dataclass(frozen=True, slots=True)
