@@ -96,7 +96,11 @@ class Subject:
     def reference(self) -> "Reference":
         """The same weights without Millrace's code."""
         assert self.card is not None
-        return UniversalReference(self.card) if self.card.backend == "numpy" else TorchReference(self.original or self.card)
+        return (
+            UniversalReference(self.card)
+            if self.card.backend == "numpy"
+            else TorchReference(self.original or self.card)
+        )
 
     @property
     def room(self) -> int:

@@ -29,8 +29,9 @@ BATCH_TOKENS = 512
 """Padded tokens of one forward pass while the scales are measured: texts of about the same length, as in a worker."""
 
 
+OUTPUT = "vectors"
 NO_TEXT = ""
-"""Its special tokens alone have activations like no other text's: without it, its cosine is 0.95, and short texts lose too."""
+"""Its special tokens alone have activations like no other text's: without it, its cosine is 0.95, and short texts lose."""
 
 
 def quantise(source: Source, card: TextCard, texts: Sequence[str], folder: Path) -> None:
@@ -66,6 +67,7 @@ def quantise(source: Source, card: TextCard, texts: Sequence[str], folder: Path)
         graph.get_ordered_ops()
     ):  # names are numbered by process: the file would differ each time
         each.set_friendly_name(f"{each.get_type_name()}-{number}")
+    graph.output(0).set_names({OUTPUT})
     label(graph, source.pooling, source.longest_tokens)
     ov.save_model(graph, folder / GRAPH, compress_to_fp16=False)
 
