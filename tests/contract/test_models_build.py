@@ -190,7 +190,7 @@ def test_a_changed_file_is_refused(made: TextCard, tmp_path: Path) -> None:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     with (tmp_path / "model.bin").open("ab") as opened:
         opened.write(b"\0")
-    with pytest.raises(Fatal, match="model.bin has SHA-256"):
+    with pytest.raises(Fatal, match=r"model\.bin has SHA-256"):
         OpenVinoModel(made.model_copy(update={"source": f"path:{tmp_path}"}), "cpu", 1_024)
 
 
