@@ -18,7 +18,9 @@ from millrace.cli.models_build import LEAST_MEAN_COSINE, LEAST_OVERLAP
 from millrace.quantising.building import Order, build
 from millrace.quantising.parts import Floors, Judged
 from millrace.quantising.texts import packaged_sample
+from shared.embedding import cpu
 from shared.embedding.backends import choose_backend
+from shared.embedding.cpu import multiplies_bytes
 from shared.embedding.files import files_of
 from shared.embedding.openvino.model import OpenVinoModel
 from shared.embedding.registry import TextCard, load_cards, load_text_card
@@ -31,6 +33,8 @@ from tests.support.built_models import built, built_card
 from tests.support.command import millrace
 from tests.support.fetched_models import row
 from tests.support.models import SMALL_WINDOW, load, small_card
+
+pytestmark = pytest.mark.skipif(not multiplies_bytes(), reason="this CPU has no VNNI")
 
 ROUGH = ("--least-mean-cosine", "0.5", "--least-overlap", "0")
 """A model with random weights has activations that are hard to quantise."""
@@ -173,6 +177,18 @@ def test_only_openvino_on_the_cpu_computes_it(made: TextCard) -> None:
         OpenVinoModel(made, "cuda", 1_024)
     with pytest.raises(Fatal, match="is in int8, whose vectors differ with bfloat16"):
         OpenVinoModel(made, "cpu", 1_024, "bfloat16")
+
+
+@pytest.mark.parametrize("facts", ["flags : fpu avx2 avx512f", "Features : asimd", None])
+def test_a_cpu_that_would_compute_other_vectors_is_refused(
+    made: TextCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: str | None
+) -> None:
+    file = tmp_path / "cpuinfo"
+    if facts is not None:
+        file.write_text(f"processor : 0\n{facts}\n")
+    monkeypatch.setattr(cpu, "CPU_FACTS", file)
+    with pytest.raises(Fatal, match="small-mean-int8 is in int8, which needs a CPU with VNNI"):
+        OpenVinoModel(made, "cpu", 1_024)
 
 
 @pytest.mark.parametrize("content", ["", "no graph", "<net name='x' version='11'><layers/><edges/></net>"])

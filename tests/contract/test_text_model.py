@@ -16,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from shared.embedding.cpu import multiplies_bytes
 from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import DeviceLost, Fatal
@@ -24,7 +25,7 @@ from tests.support.multilingual import ROWS
 
 TORCH = ["minilm-l6-v2", "small-mean", "small-cls", *ROWS]
 OPENVINO = [*(f"{name}@float32" for name in TORCH), "minilm-l6-v2@bfloat16"]
-QUANTISED = ["minilm-l6-v2@int8", "small-mean@int8", "small-cls@int8"]
+QUANTISED = ["minilm-l6-v2@int8", "small-mean@int8", "small-cls@int8"] if multiplies_bytes() else []
 REAL = [*PACKAGED, *TORCH[1:], *OPENVINO, *QUANTISED]
 NAMES = ["fake", *REAL]
 
