@@ -20,12 +20,14 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
 """
 
 import argparse
+import os
 
 from benchmarks import (
     audio,
     cache,
     decoding,
     drift,
+    encoders,
     end_to_end,
     federated,
     images,
@@ -68,6 +70,11 @@ def main() -> None:
     if not quick:  # tests/faults/test_drift_banking77.py is the short form
         drift.report(quick)
     stages.report(tickets=1_024 if quick else 8_192)
+    encoders.report(
+        ["speed"] if quick or "MILLRACE_DATA" not in os.environ else encoders.PARTS,
+        texts_wanted=128 if quick else 512,
+        rounds=2 if quick else 5,
+    )
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
     if not quick:
