@@ -62,7 +62,7 @@ class Batch(Generic[ItemT]):
             to another worker after that, its messages are sent anyway, because a repeated message does no harm.
         number: Its number among the batches of this worker, from 1.
         trace: Its spans, and those of its records.
-        ahead: The vectors that were computed ahead; None if there are none.
+        ahead: The vectors that were computed ahead, if any.
     """
 
     entries: list[Entry[ItemT]]

@@ -66,6 +66,8 @@ class OpenVinoModel(SharedModel[str]):
             self._compiled = Compiled(graph, stated, streams)
         else:
             self._choose(Compiled(graph, "float32", streams), Compiled(graph, "bfloat16", streams))
+        self.embed([PROBE_TEXT])  # the first pass packs the weights
+        source.release()
 
     @property
     def dtype(self) -> Format:

@@ -63,9 +63,8 @@ def quantise(source: Source, card: TextCard, texts: Sequence[str], folder: Path)
             subset_size=len(batches),
             advanced_parameters=parameters,
         )
-    for number, each in enumerate(
-        graph.get_ordered_ops()
-    ):  # names are numbered by process: the file would differ each time
+    # Their own names are numbered by process, so that the file would differ each time.
+    for number, each in enumerate(graph.get_ordered_ops()):
         each.set_friendly_name(f"{each.get_type_name()}-{number}")
     graph.output(0).set_names({OUTPUT})
     label(graph, source.pooling, source.longest_tokens)

@@ -1,5 +1,6 @@
 """What a text model is computed from: its safetensors file, or the graph that `millrace models build` stored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import openvino as ov
 
 from shared.embedding.openvino.graph import IDS, MASK, build_graph
 from shared.embedding.openvino.layout import read_layout
+from shared.embedding.openvino.weights import map_weights
 from shared.embedding.registry import TextCard
 from shared.errors import Fatal
 
@@ -27,12 +29,14 @@ class Source:
         tokenizer: The file with the tokenizer.
         pooling: How the vectors of the tokens become one.
         longest_tokens: The longest input of one forward pass, in tokens; None if there is no limit.
+        release: Gives memory back to the system that only building and compiling the graph needs.
     """
 
     graph: ov.Model
     tokenizer: Path
     pooling: str
     longest_tokens: int | None
+    release: Callable[[], None] = lambda: None
 
 
 def read_source(card: TextCard, folder: Path) -> Source:
@@ -49,7 +53,9 @@ def read_source(card: TextCard, folder: Path) -> Source:
     if card.backend == "openvino":
         return _stored(card, folder)
     layout = read_layout(folder)
-    return Source(build_graph(layout), layout.tokenizer, layout.pooling, layout.longest_tokens)
+    weights = map_weights(layout.weights)
+    graph = build_graph(layout, weights.tensors)
+    return Source(graph, layout.tokenizer, layout.pooling, layout.longest_tokens, weights.release)
 
 
 def label(graph: ov.Model, pooling: str, longest_tokens: int | None) -> None:
