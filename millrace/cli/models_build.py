@@ -26,62 +26,70 @@ NAME = re.compile(NAME_PART, re.ASCII)
 LEAST_MEAN_COSINE, LEAST_OVERLAP = 0.997, 0.9
 
 
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The text model, by the name of its table in models.toml.")]
+To = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", help="The folder for the model, which must not exist yet, or be empty."),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(help="The name of the new model; KEY-int8 by default.", show_default=False),
+]
+Texts = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        metavar="FILE",
+        help=f"Your own tickets, at least {LEAST}: .csv, .jsonl, or .txt with one in each line. Give them if yours are "
+        "in other languages than English and French, or unlike short mails. By default the packaged sample tickets.",
+        show_default=False,
+    ),
+]
+Head = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        metavar="FOLDER",
+        help="A routing head of KEY: the int8 model is refused if the head decides fewer texts of --held-out rightly.",
+        show_default=False,
+    ),
+]
+HeldOut = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        metavar="FILE",
+        help=f"Labelled texts that the head was not trained on, at least {LEAST_LABELLED}.",
+        show_default=False,
+    ),
+]
+MeanCosine = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Refuse the model if the mean cosine of its vectors with those of KEY is lower. Lower it only if "
+        "`millrace router evaluate` and `millrace similar evaluate` show that your use allows it.",
+    ),
+]
+Overlap = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Refuse it if fewer of the ten nearest texts are the same on average, as a share."),
+]
+
+
 def build_(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The text model, by the name of its table in models.toml.")],
-    to: Annotated[
-        Path,
-        typer.Option(metavar="FOLDER", help="The folder for the model, which must not exist yet, or be empty."),
-    ],
-    name: Annotated[
-        str | None,
-        typer.Option(help="The name of the new model; KEY-int8 by default.", show_default=False),
-    ] = None,
+    key: Key,
+    to: To,
+    name: Name = None,
     models_file: ModelsFile = None,
-    texts: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            metavar="FILE",
-            help=f"Your own tickets, at least {LEAST}: .csv, .jsonl, or .txt with one in each line. Give them if yours are "
-            "in other languages than English and French, or unlike short mails. By default the packaged sample tickets.",
-            show_default=False,
-        ),
-    ] = None,
-    head: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            metavar="FOLDER",
-            help="A routing head of KEY: the int8 model is refused if the head decides fewer texts of --held-out rightly.",
-            show_default=False,
-        ),
-    ] = None,
-    held_out: Annotated[
-        Path | None,
-        typer.Option(
-            exists=True,
-            metavar="FILE",
-            help=f"Labelled texts that the head was not trained on, at least {LEAST_LABELLED}.",
-            show_default=False,
-        ),
-    ] = None,
+    texts: Texts = None,
+    head: Head = None,
+    held_out: HeldOut = None,
     text_column: Annotated[str, typer.Option(help="Column of the texts in both files.")] = "text",
     label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    least_mean_cosine: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            max=1,
-            help="Refuse the model if the mean cosine of its vectors with those of KEY is lower. Lower it only if "
-            "`millrace router evaluate` and `millrace similar evaluate` show that your use allows it.",
-        ),
-    ] = LEAST_MEAN_COSINE,
-    least_overlap: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="Refuse it if fewer of the ten nearest texts are the same on average, as a share."
-        ),
-    ] = LEAST_OVERLAP,
+    least_mean_cosine: MeanCosine = LEAST_MEAN_COSINE,
+    least_overlap: Overlap = LEAST_OVERLAP,
     json: Json = False,
 ) -> None:
     """Make an int8 model of a text model in float32, which a CPU with VNNI computes faster.

@@ -14,7 +14,7 @@ from shared.text.preparation import Preparer
 
 SAMPLES = ("samples", "tickets.jsonl")
 EVERY = 6
-"""One text of so many is one to calibrate with."""
+"""Of this number of texts, one is to calibrate with."""
 
 MOST_CALIBRATED, MOST_HELD_OUT, LEAST_HELD_OUT = 300, 1_000, 300
 LEAST = LEAST_HELD_OUT * EVERY // (EVERY - 1)

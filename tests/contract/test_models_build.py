@@ -179,6 +179,19 @@ def test_only_openvino_on_the_cpu_computes_it(made: TextCard) -> None:
         OpenVinoModel(made, "cpu", 1_024, "bfloat16")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dtype": "float32"}, "int8 and the backend openvino belong together"),
+        ({"backend": "torch"}, "model.bin is a pickle"),
+        ({"files": {"model.xml": "0" * 64}}, "files must list model.bin, tokenizer.json"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_refused(made: TextCard, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        TextCard.model_validate(made.model_dump() | changes)
+
+
 @pytest.mark.parametrize("facts", ["flags : fpu avx2 avx512f", "Features : asimd", None])
 def test_a_cpu_that_would_compute_other_vectors_is_refused(
     made: TextCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: str | None

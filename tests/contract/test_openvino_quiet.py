@@ -1,6 +1,6 @@
 """OpenVINO reports to its makers that it was imported; a process of Millrace must not.
 
-The library that reports writes files into the home folder before it sends anything: a green run shows that there are none,
+The library that reports writes files into the home folder before it sends anything: a green run shows that no such file was written,
 not that nothing else in OpenVINO uses a network.
 """
 

@@ -142,10 +142,6 @@ def test_the_user_s_own_file_replaces_the_packaged_one(tmp_path: Path) -> None:
         ({"preparation": {"version": 3, "phone_region": "Europe"}}, "preparation.phone_region"),
         ({"preparation": {"version": 3, "names": True}}, "preparation.names"),
         ({"colour": "red"}, "colour"),
-        ({"dtype": "int8"}, "int8 and the backend openvino belong together"),
-        ({"backend": "openvino"}, "int8 and the backend openvino belong together"),
-        ({"backend": "openvino", "dtype": "int8"}, "files must list model.bin, model.xml"),
-        ({"files": {"model.bin": "0" * 64}}, "files: .*model.bin is a pickle"),
     ],
 )
 def test_a_wrong_row_is_fatal_and_names_the_field(tmp_path: Path, changes: dict[str, Any], named: str) -> None:
