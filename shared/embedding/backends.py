@@ -1,4 +1,4 @@
-"""Which library computes a text model. Nothing that computes is imported here."""
+"""Which library computes a model. Nothing that computes is imported here."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,7 @@ GPU_FILES = "nvidia[0-9]*"
 
 
 def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
-    """Return the backend of a model.
+    """Return the backend of a text model.
 
     With `auto` it is OpenVINO if that is installed, knows the model and has a CPU to run on, because it is several times as
     fast there and its vectors are the same; otherwise torch.
@@ -37,12 +37,28 @@ def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
         return "numpy"
     if wanted != "auto":
         return wanted
-    return "openvino" if is_on_cpu(device) and find_spec("openvino") is not None and _is_known(card) else "torch"
+    return "openvino" if _has_openvino(device) and _is_known(card) else "torch"
+
+
+def choose_for_pictures(wanted: Wanted, device: str) -> Wanted:
+    """Return the backend of a model of pictures, whether or not it knows the model.
+
+    Args:
+        wanted: The configured backend; with `auto`, it is OpenVINO if that is installed and has a CPU to run on.
+        device: The configured device.
+    """
+    if wanted != "auto":
+        return wanted
+    return "openvino" if _has_openvino(device) else "torch"
 
 
 def is_on_cpu(device: str) -> bool:
     """Return whether a configured device is the CPU: `auto` is a GPU if there is one."""
     return device == "cpu" or (device == "auto" and not any(DEVICES.glob(GPU_FILES)))
+
+
+def _has_openvino(device: str) -> bool:
+    return is_on_cpu(device) and find_spec("openvino") is not None
 
 
 def _is_known(card: TextCard) -> bool:
