@@ -132,7 +132,7 @@ def _load(card: TextCard, embedding: EmbeddingSettings) -> TextModel:
     if backend == "openvino":
         from shared.embedding.openvino.model import OpenVinoModel
 
-        return OpenVinoModel(card, embedding.device, embedding.micro_batch_tokens, embedding.dtype)
+        return OpenVinoModel(card, embedding.device, embedding.micro_batch_tokens, embedding.dtype, embedding.streams)
     from shared.embedding.text import SentenceModel
 
     return SentenceModel(card, embedding.device, embedding.micro_batch_tokens)

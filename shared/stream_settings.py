@@ -122,7 +122,14 @@ class EmbeddingSettings(Part):
     )
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="The number format in which openvino computes: auto is bfloat16 if the CPU has instructions for it.",
+        description="The number format in which openvino computes: auto is bfloat16 if the CPU has instructions for it and "
+        "the vectors stay faithful (docs/models.md).",
+    )
+    streams: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many micro-batches openvino computes at once; empty: one for each core that the process may use, "
+        "which is fastest; fewer need less memory.",
     )
     micro_batch_tokens: int = Field(
         default=1_024,
@@ -169,7 +176,13 @@ class ImageSettings(Part):
     dtype: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
         description="The number format in which openvino computes: auto is bfloat16 if the CPU has instructions for it and "
-        "the vectors of this model stay the same, otherwise float32.",
+        "the vectors of this model stay faithful (docs/models.md).",
+    )
+    streams: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many micro-batches openvino computes at once; empty: one for each core that the process may use, "
+        "which is fastest; fewer need less memory.",
     )
     micro_batch_pixels: int = Field(
         default=401_408,

@@ -1,14 +1,18 @@
 """Checks of what produces vectors and decisions: the model and its weights, the device, the head, the policy."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from millrace.configured import input_fingerprints, model_card, model_cards
 from millrace.doctor.finding import Finding
 from millrace.resources import load_policy
+from shared.embedding.backends import choose_backend
+from shared.embedding.openvino.layout import read_layout
+from shared.embedding.registry import TextCard
 from shared.engine.stream import Stream
 from shared.settings import variable
-from shared.stream_settings import StreamSettings
+from shared.stream_settings import EmbeddingSettings, StreamSettings
 
 SMALL_FOR_A_GPU_TOKENS = 16_384
 
@@ -22,24 +26,52 @@ def check_model(own: StreamSettings) -> Iterator[Finding]:
 
 
 def check_device(own: StreamSettings, stream: str) -> Iterator[Finding]:
-    """Find the device, and check whether micro-batches are large enough for it."""
-    wanted, tokens, card = own.embedding.device, own.embedding.micro_batch_tokens, model_card(own)
+    """Find what computes the model, and check whether micro-batches are large enough for it."""
+    embedding, card = own.embedding, model_card(own)
+    configured = f"(configured: {embedding.device})"
+    backend = choose_backend(card, embedding.backend, embedding.device)
     try:
-        if card.backend == "numpy":
+        if backend == "numpy":
             from shared.embedding.universal import check_cpu
 
-            check_cpu(card, wanted)
-            yield Finding("device", "ok", f"cpu, by numpy (configured: {wanted})")
+            check_cpu(card, embedding.device)
+            yield Finding("device", "ok", f"cpu, by numpy {configured}")
+            return
+        if backend == "openvino":
+            yield Finding("device", "ok", f"cpu, by openvino {_format(card, embedding)} {configured}")
             return
         from shared.embedding.device import choose_device
     except ImportError as error:
-        yield Finding("device", "wrong", f"{error.name} is not installed", f"install millrace[{card.extra}]")
+        extra = "openvino" if backend == "openvino" else card.extra
+        yield Finding("device", "wrong", f"{error.name} is not installed", f"install millrace[{extra}]")
         return
-    device = choose_device(wanted)
-    yield Finding("device", "ok", f"{device} (configured: {wanted})")
-    if device.type != "cpu" and tokens < SMALL_FOR_A_GPU_TOKENS:
+    device = choose_device(embedding.device)
+    yield Finding("device", "ok", f"{device}, by torch {configured}")
+    if device.type != "cpu" and embedding.micro_batch_tokens < SMALL_FOR_A_GPU_TOKENS:
         fix = f"set {variable(stream, 'embedding', 'micro_batch_tokens')} to 65536"
-        yield Finding("device", "warning", f"micro-batches of {tokens} tokens leave a GPU idle", fix)
+        yield Finding(
+            "device", "warning", f"micro-batches of {embedding.micro_batch_tokens} tokens leave a GPU idle", fix
+        )
+    if device.type == "cpu" and embedding.backend == "auto" and find_spec("openvino") is None:
+        fix = "install millrace[openvino], which computes the same vectors"
+        yield Finding("device", "warning", "torch is several times slower on a CPU than OpenVINO", fix)
+
+
+def _format(card: TextCard, embedding: EmbeddingSettings) -> str:
+    """Return the number format in which OpenVINO will compute.
+
+    Raises:
+        Fatal: it cannot compute the model on the configured device.
+    """
+    from shared.embedding.openvino.device import check_device as check_openvino
+    from shared.embedding.openvino.model import stated_format
+
+    check_openvino(card, embedding.device)
+    read_layout(card.locate())
+    stated = stated_format(card) if embedding.dtype == "auto" else embedding.dtype
+    return (
+        f"in {stated}" if stated else "in bfloat16 if a comparison at the start shows the same vectors, else in float32"
+    )
 
 
 def check_head(own: StreamSettings, stream: Stream[Any, Any]) -> Iterator[Finding]:

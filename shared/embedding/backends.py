@@ -1,20 +1,15 @@
 """Which library computes a model. Nothing that computes is imported here."""
 
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
+from shared.embedding.cpu import is_on_cpu
 from shared.embedding.openvino.layout import Unsupported, read_layout
 from shared.embedding.registry import TextCard
 from shared.errors import Fatal
 
 Backend = Literal["torch", "openvino", "numpy"]
 Wanted = Literal["auto", "torch", "openvino"]
-
-ON_CPU = ("auto", "cpu")
-DEVICES = Path("/dev")
-GPU_FILES = "nvidia[0-9]*"
-"""The files that the driver makes for NVIDIA's GPUs."""
 
 
 def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
@@ -40,7 +35,7 @@ def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
     return "openvino" if _has_openvino(device) and _is_known(card) else "torch"
 
 
-def choose_for_pictures(wanted: Wanted, device: str) -> Wanted:
+def choose_for_pictures(wanted: Wanted, device: str) -> Literal["torch", "openvino"]:
     """Return the backend of a model of pictures, whether or not it knows the model.
 
     Args:
@@ -50,11 +45,6 @@ def choose_for_pictures(wanted: Wanted, device: str) -> Wanted:
     if wanted != "auto":
         return wanted
     return "openvino" if _has_openvino(device) else "torch"
-
-
-def is_on_cpu(device: str) -> bool:
-    """Return whether a configured device is the CPU: `auto` is a GPU if there is one."""
-    return device == "cpu" or (device == "auto" and not any(DEVICES.glob(GPU_FILES)))
 
 
 def _has_openvino(device: str) -> bool:

@@ -3,7 +3,7 @@
 This module knows devices and costs, but neither modalities nor the content of a forward pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -51,6 +51,12 @@ class CpuFailures(Failures):
 
 CPU = CpuFailures()
 
+Forward = Callable[[list[int]], Matrix]
+"""Computes the vectors of a group, given the indices of its pieces, from cheap to costly."""
+
+Map = Callable[[Forward, Iterable[list[int]]], Iterator[Matrix]]
+"""Computes groups one after the other, as `map`, or side by side, as the `map` of a pool, and yields in their order."""
+
 
 class Passes:
     """Runs a model on many pieces, one micro-batch after another.
@@ -60,19 +66,20 @@ class Passes:
         limit: Largest cost of one forward pass; halved permanently whenever the device runs out of memory.
         unit: The unit of costs and limit, for the log.
         failures: What the errors of the model's library mean.
+        computed: How groups are computed: by the calling thread, or by several.
     """
 
-    def __init__(self, cut: Cut, limit: float, unit: str, failures: Failures) -> None:
-        self._cut, self._unit, self._failures = cut, unit, failures
+    def __init__(self, cut: Cut, limit: float, unit: str, failures: Failures, computed: Map = map) -> None:
+        self._cut, self._unit, self._failures, self._computed = cut, unit, failures, computed
         self.limit = limit
 
-    def run(self, costs: Sequence[float], dim: int, forward: Callable[[list[int]], Matrix]) -> Matrix:
+    def run(self, costs: Sequence[float], dim: int, forward: Forward) -> Matrix:
         """Return a vector for each piece.
 
         Args:
             costs: Cost of each piece, in the unit.
             dim: Length of a vector.
-            forward: Computes the vectors of a group, given the indices of its pieces, from cheap to costly.
+            forward: Computes the vectors of a group.
 
         Raises:
             DeviceLost: the device is dead; the pieces may be valid.
@@ -85,13 +92,14 @@ class Passes:
         return out
 
     def _run_until_full(
-        self, waiting: Sequence[int], costs: Sequence[float], forward: Callable[[list[int]], Matrix], out: Matrix
+        self, waiting: Sequence[int], costs: Sequence[float], forward: Forward, out: Matrix
     ) -> list[int]:
         """Run group after group until the device runs out of memory; return the pieces that remain."""
         groups = [[waiting[at] for at in group] for group in self._cut([costs[each] for each in waiting], self.limit)]
+        computed = self._computed(forward, groups)
         for number, group in enumerate(groups):
             try:
-                out[group] = forward(group)
+                out[group] = next(computed)
             except Exception as error:
                 if self._failures.is_dead(error):
                     raise DeviceLost(str(error)) from error

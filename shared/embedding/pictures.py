@@ -31,7 +31,7 @@ def _layers(card: ImageCard, configured: ImageSettings) -> Layers:
         from shared.embedding.openvino.pictures import OpenVinoLayers
 
         try:
-            return OpenVinoLayers(card, configured.device, configured.dtype)
+            return OpenVinoLayers(card, configured.device, configured.dtype, configured.streams)
         except Unsupported as error:
             if configured.backend != "auto":
                 raise

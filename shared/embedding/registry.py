@@ -26,8 +26,14 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class TextCard(ModelCard):
-    """A row for a text model: any sentence-transformers model on torch, or Universal Sentence Encoder on numpy."""
+    """A row for a text model: any sentence-transformers model on torch, or Universal Sentence Encoder on numpy.
 
+    Attributes:
+        bfloat16: Whether vectors computed in bfloat16 instead of float32 were measured to keep a cosine of at least 0.9999;
+            None if a worker is to measure it at its start. It changes no vector.
+    """
+
+    CHANGES_NO_VECTOR: ClassVar[frozenset[str]] = ModelCard.CHANGES_NO_VECTOR | {"bfloat16"}
     modality: Literal["text"]
     dtype: Literal["float32", "float16", "bfloat16"]
     backend: Literal["torch", "numpy"]
@@ -35,6 +41,7 @@ class TextCard(ModelCard):
     pooling: Literal["mean", "cls", "mean_sqrt_len_tokens"]
     preparation: Preparation
     prompt: str
+    bfloat16: Literal["faithful", "differs"] | None = None
 
     @field_validator("files")
     @classmethod

@@ -14,6 +14,7 @@ from sentence_transformers.sentence_transformer import modules
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, BertTokenizer
 
 from shared.embedding.files import files_of
+from shared.embedding.openvino.device import HINTS, Format
 from shared.embedding.openvino.model import OpenVinoModel
 from shared.embedding.port import TextModel
 from shared.embedding.registry import TextCard, load_text_card
@@ -69,7 +70,7 @@ class Subject:
     name: str
     model: TextModel
     card: TextCard | None = None
-    dtype: str | None = None
+    dtype: Format | None = None
 
     def load(self, card: TextCard, micro_batch_tokens: int = 1_024) -> TextModel:
         """Load another card by the same backend."""
@@ -136,7 +137,7 @@ class TorchReference:
         return np.asarray(pooled / np.linalg.norm(pooled))
 
 
-def load(card: TextCard, micro_batch_tokens: int = 1_024, dtype: str | None = None) -> TextModel:
+def load(card: TextCard, micro_batch_tokens: int = 1_024, dtype: Format | None = None) -> TextModel:
     """Load a card's model on the CPU, by OpenVINO if a number format for it is given."""
     if card.backend == "numpy":
         return UniversalModel(card, "cpu")
@@ -152,11 +153,12 @@ def subject(name: str, folder: Path) -> Subject:
     """
     if name == "fake":
         return Subject(name, FakeModel())
-    name, _, dtype = name.partition("@")
+    name, _, given = name.partition("@")
+    dtype = next((each for each in HINTS if each == given), None)
     if name in ROWS:
         card = multilingual_card(name, folder)
     elif name in PACKAGED:
         card = load_text_card(name)
     else:
         card = small_card(folder, "cls" if name == "small-cls" else "mean")
-    return Subject(name, load(card, dtype=dtype or None), card, dtype or None)
+    return Subject(name, load(card, dtype=dtype), card, dtype)

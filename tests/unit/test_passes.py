@@ -3,6 +3,9 @@
 A green run does not prove that a real device reports its failures with these exceptions and words.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import numpy as np
 import pytest
 import torch
@@ -61,6 +64,20 @@ def test_out_of_memory_halves_the_limit_permanently_and_loses_no_piece(cut: Cut,
     before = len(device.groups)
     assert passes.run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
     assert max(len(group) for group in device.groups[before:]) <= room, "the second run knows the device's size"
+
+
+@pytest.mark.parametrize("room", [1, 2, 1_000])
+def test_groups_are_computed_side_by_side_in_order(room: int) -> None:
+    device, begun = Device(room), Barrier(2)
+
+    def forward(group: list[int]) -> Matrix:
+        if not device.groups:
+            begun.wait(timeout=30)  # the first two groups are computed at once, or this fails
+        return device.forward(group)
+
+    with ThreadPoolExecutor(2) as pool:
+        passes = Passes(cut_summed, 4, "tokens", TORCH, pool.map)
+        assert passes.run(COSTS, 2, forward).tolist() == expected(len(COSTS))
 
 
 def test_pieces_computed_before_memory_ran_out_are_not_computed_again() -> None:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from shared.embedding.image.classes import ClassHead, ClassifyingModel
 from shared.embedding.image.pixels import grey
 from shared.embedding.microbatch import cut_summed
-from shared.embedding.passes import Failures, Passes
+from shared.embedding.passes import Failures, Map, Passes
 from shared.embedding.port import IMAGE, Embeddings, Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import ImageCard
 from shared.errors import DeviceLost, Fatal
@@ -27,12 +27,14 @@ class Layers(Protocol):
         pooling: How the features are pooled, as cards name it.
         class_head: The classes that the model was trained on, if its card names them.
         failures: What the errors of the library mean.
+        computed: How micro-batches are computed: one after the other, or side by side.
     """
 
     where: str
     pooling: str
     class_head: ClassHead | None
     failures: Failures
+    computed: Map
 
     def features(self, pixels: NDArray[np.uint8], /) -> Matrix:
         """Return the pooled features of pictures, float32, which have the direction of the vectors and any length.
@@ -60,7 +62,7 @@ class ImageModel(ClassifyingModel, UnscaledModel[Pixels]):
 
     def __init__(self, card: ImageCard, layers: Layers, micro_batch_pixels: int) -> None:
         self._card, self.layers = card, layers
-        self._passes = Passes(cut_summed, micro_batch_pixels, IMAGE.unit, layers.failures)
+        self._passes = Passes(cut_summed, micro_batch_pixels, IMAGE.unit, layers.failures, layers.computed)
         card.check_loaded(self._found_dim(), layers.pooling)
 
     @property

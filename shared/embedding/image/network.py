@@ -56,7 +56,7 @@ class TorchLayers(Layers):
 
     def __init__(self, card: ImageCard, device: str) -> None:
         self.device = choose_device(device)
-        self.where, self.failures = str(self.device), TORCH
+        self.where, self.failures, self.computed = str(self.device), TORCH, map
         loaded = load(card)
         dtype = torch.float32 if self.device.type == "cpu" else getattr(torch, card.dtype)
         # On two cores, channels last computes 1.3 times as many pictures per second.

@@ -11,9 +11,9 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as op
-from safetensors.numpy import load_file
 
 from shared.embedding.openvino.layout import ACTIVATIONS, ROBERTA, Layout
+from shared.embedding.openvino.weights import Weights, map_weights
 from shared.errors import Fatal
 
 HIDDEN = -1e4
@@ -21,8 +21,6 @@ HIDDEN = -1e4
 
 LEAST_NORM = 1e-12
 IDS, MASK = "ids", "mask"
-
-Weights = Mapping[str, NDArray[np.float32]]
 
 
 def build_graph(layout: Layout) -> ov.Model:
@@ -32,7 +30,7 @@ def build_graph(layout: Layout) -> ov.Model:
         Fatal: a weight is missing.
     """
     try:
-        return _Builder(layout.config, _named(load_file(layout.weights))).model(layout.pooling)
+        return _Builder(layout.config, _named(map_weights(layout.weights))).model(layout.pooling)
     except KeyError as error:
         raise Fatal(f"{layout.weights.name} has no tensor {error}") from error
 
@@ -106,7 +104,7 @@ def _mean(states: Any, attended: Any) -> Any:
 
 
 def _floats(values: NDArray[np.float32] | float) -> Any:
-    return op.constant(np.ascontiguousarray(values, dtype=np.float32))
+    return op.constant(np.ascontiguousarray(values, dtype=np.float32), shared_memory=True)
 
 
 def _ints(*values: int) -> Any:

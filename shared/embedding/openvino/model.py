@@ -1,29 +1,28 @@
-"""Text embedding on OpenVINO, on a CPU: the same vectors as by torch, several times as fast with bfloat16.
+"""Text embedding on OpenVINO, on a CPU: the same vectors as by torch, several times as fast with bfloat16."""
 
-A CPU without its own instructions for bfloat16 computes in float32: emulating them was measured to be twelve times slower.
-"""
-
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
-import openvino as ov
 from typing_extensions import override
 
-from shared.embedding.backends import is_on_cpu
+from shared.embedding.canary_inputs import TEXTS
 from shared.embedding.microbatch import cut_padded
+from shared.embedding.openvino.device import Compiled, Format, check_device, has_bfloat16
 from shared.embedding.openvino.graph import IDS, MASK, build_graph
 from shared.embedding.openvino.layout import read_layout
-from shared.embedding.passes import CPU, Passes
+from shared.embedding.passes import CPU, Forward, Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
 from shared.embedding.tokens import Tokens
 from shared.embedding.windows import PROBE_TEXT, Windows
-from shared.errors import DeviceLost, Fatal
+from shared.errors import DeviceLost
+from shared.logs import get_logger
 
-DEVICE = "CPU"
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
-"""OpenVINO's names of the number formats."""
+FAITHFUL_COSINE = 0.9999
+"""The lowest cosine of a vector with the one in float32, for which both may have one fingerprint."""
+
+log = get_logger("embedding")
 
 
 class OpenVinoModel(Model[str]):
@@ -33,33 +32,41 @@ class OpenVinoModel(Model[str]):
         card: The model's card, with everything that its vectors depend on.
         device: `auto` or `cpu`.
         micro_batch_tokens: Padded tokens in one forward pass.
-        dtype: The number format of the computation: `float32`, `bfloat16`, or `auto` for bfloat16 where the CPU has
-            instructions for it.
-
-    Attributes:
-        dtype: The number format that was chosen.
+        dtype: The number format of the computation; `auto` is bfloat16 if the CPU has instructions for it and the vectors
+            stay faithful, by the card or else by a comparison now.
+        streams: See `Compiled`.
 
     Raises:
         Unsupported: this backend does not know a part of the model.
         Fatal: the device is not the CPU, or the files differ from the card.
     """
 
-    def __init__(self, card: TextCard, device: str, micro_batch_tokens: int, dtype: str = "auto") -> None:
-        if not is_on_cpu(device):
-            raise Fatal(
-                f"model {card.key}: the backend openvino runs on the CPU, not on {device}: configure auto or cpu"
-            )
+    def __init__(
+        self,
+        card: TextCard,
+        device: str,
+        micro_batch_tokens: int,
+        dtype: Literal["auto"] | Format = "auto",
+        streams: int | None = None,
+    ) -> None:
+        check_device(card, device)
         layout = read_layout(card.check_files())
         self._card = card
-        self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit, CPU)
         self._tokens = Tokens(layout.tokenizer)
-        core = ov.Core()
-        self.dtype = dtype if dtype != "auto" else _fastest(core)
+        self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit, CPU, self._side_by_side)
         graph = build_graph(layout)
         dim = graph.output(0).get_partial_shape()[1].get_length()
         card.check_loaded(dim, layout.pooling, layout.longest_tokens)
-        hints = {"INFERENCE_PRECISION_HINT": HINTS[self.dtype], "PERFORMANCE_HINT": "LATENCY"}
-        self._request: Any = core.compile_model(graph, DEVICE, hints).create_infer_request()
+        stated = stated_format(card) if dtype == "auto" else dtype
+        if stated is not None:
+            self._compiled = Compiled(graph, stated, streams)
+        else:
+            self._choose(Compiled(graph, "float32", streams), Compiled(graph, "bfloat16", streams))
+
+    @property
+    def dtype(self) -> Format:
+        """The number format of the computation."""
+        return self._compiled.dtype
 
     @property
     @override
@@ -96,9 +103,24 @@ class OpenVinoModel(Model[str]):
         for index, row in enumerate(rows):
             ids[index, : len(row)] = row
             mask[index, : len(row)] = 1
-        found = self._request.infer({IDS: ids, MASK: mask}, share_inputs=True)
-        return np.array(found[0], np.float32)
+        return self._compiled.infer({IDS: ids, MASK: mask})
+
+    def _side_by_side(self, forward: Forward, groups: Iterable[list[int]]) -> Iterator[Matrix]:
+        return self._compiled.pool.map(forward, groups)
+
+    def _choose(self, exact: Compiled, fast: Compiled) -> None:
+        """Use the faster number format if its vectors are faithful."""
+        self._compiled = exact
+        expected = self.embed(TEXTS).vectors
+        self._compiled = fast
+        cosine = float(np.einsum("ij,ij->i", expected, self.embed(TEXTS).vectors).min())
+        if not cosine >= FAITHFUL_COSINE:
+            self._compiled = exact
+        log.info("number format chosen", model=self._card.key, dtype=self.dtype, bfloat16_cosine=round(cosine, 6))
 
 
-def _fastest(core: ov.Core) -> str:
-    return "bfloat16" if "BF16" in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES") else "float32"
+def stated_format(card: TextCard) -> Format | None:
+    """Return the fastest format that is known to be faithful on this CPU; None if that has to be measured."""
+    if card.bfloat16 == "differs" or not has_bfloat16():
+        return "float32"
+    return "bfloat16" if card.bfloat16 == "faithful" else None
