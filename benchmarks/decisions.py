@@ -23,6 +23,7 @@ from millrace.learning.labelled_files import Reading
 from shared.clock import SystemClock
 from shared.embedding.port import Matrix
 from shared.logs import configure
+from shared.model_settings import EmbeddingSettings
 from shared.routing.calibration import expected_calibration_error
 from shared.routing.features import TfIdf
 from shared.routing.linear import fit_dense, fit_sparse
@@ -31,7 +32,7 @@ from shared.routing.training.evaluate import Evaluation, evaluate_predictions
 from shared.routing.training.folds import Examples
 from shared.routing.training.plan import plan_training
 from shared.routing.training.train import Trained, train
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import Hit
 
 SEEDS = range(5)

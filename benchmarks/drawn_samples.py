@@ -29,8 +29,8 @@ from shared.embedding.port import Matrix, Pixels
 from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.model_settings import ImageSettings
 from shared.pictures import PictureReader
-from shared.stream_settings import ImageSettings
 
 SCRIPT = Path(__file__).with_suffix(".toml")
 SHAPES: dict[str, Callable[[Layer, Look], None]] = {

@@ -1,9 +1,9 @@
 """`python -m benchmarks.image_backends`: rates and cosines of what can compute a model of pictures, on this CPU.
 
-"timm" is the library as its users call it: eager, float32, no change of the layout in memory. The others are Millrace's
-backends, torch and OpenVINO, each by `ImageModel`; bfloat16 is measured even if a worker would refuse it. Batches of several
-sizes are computed in turn, round after round, and a ratio is of one round. Cosines are those with timm's vectors, of photos
-from `MILLRACE_DATA`, or else of the samples of the demo.
+"timm" is the library as its users call it: eager, float32, no change of the layout in memory. The others are the backends
+torch and OpenVINO, each by `ImageModel`; bfloat16 is measured even if a worker would refuse it. Batches of several sizes
+take turns, round after round, and a ratio is of one round. Cosines are those with timm's vectors, of photos from
+`MILLRACE_DATA`, or else of the samples of the demo.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from shared.embedding.openvino.kept import converted
 from shared.embedding.openvino.pictures import OpenVinoLayers
 from shared.embedding.port import Matrix, Pixels
 from shared.embedding.registry import ImageCard, load_image_card
-from shared.stream_settings import ImageSettings
+from shared.model_settings import ImageSettings
 
 BATCHES = (1, 8, 32)
 COMPARED, TIMED = 300, 96

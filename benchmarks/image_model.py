@@ -20,8 +20,8 @@ from shared.embedding.port import Pixels
 from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.model_settings import ImageSettings
 from shared.pictures import PictureReader
-from shared.stream_settings import ImageSettings
 
 CLOCK = SystemClock()
 BATCHES = (1, 8, 16, 32)

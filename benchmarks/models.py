@@ -19,7 +19,8 @@ from typing import Any
 from benchmarks.memory import own_mib
 from shared.clock import SystemClock
 from shared.logs import configure
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.model_settings import EmbeddingSettings
+from shared.stream_settings import StreamSettings
 
 PACKAGED = ("minilm-l6-v2", "use-multilingual-v3")
 BATCH_TEXTS = 256

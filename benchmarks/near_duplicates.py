@@ -25,10 +25,11 @@ from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
 from shared.media.perceptual import PictureHashes, distance_bits
+from shared.model_settings import ImageSettings
 from shared.pictures import PictureReader
 from shared.records import Vector
 from shared.search.duplicates import Alike, compare
-from shared.stream_settings import DuplicateSettings, ImageSettings
+from shared.stream_settings import DuplicateSettings
 from tests.support.altered_pictures import as_image, changes
 
 CONTENT_BYTES = 1 << 26

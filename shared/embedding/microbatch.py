@@ -1,6 +1,6 @@
 """Cutting work into forward passes by cost. The functions are pure: they know costs, not models."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 Cut = Callable[[Sequence[float], float], Iterator[list[int]]]
@@ -28,6 +28,11 @@ def cut_padded(costs: Sequence[float], limit: float) -> Iterator[list[int]]:
         limit: Largest value of rows times the costliest row, in the same unit; a costlier piece is a group of its own.
     """
     return _cut(costs, limit, lambda rows, costliest, total: rows * costliest)
+
+
+def padding(groups: Iterable[Sequence[int]], costs: Sequence[float]) -> float:
+    """Return the cost of filling the rows of each group up to its last one, which is the longest."""
+    return sum(len(group) * costs[group[-1]] - sum(costs[each] for each in group) for group in groups)
 
 
 def cut_summed(costs: Sequence[float], limit: float) -> Iterator[list[int]]:

@@ -4,11 +4,13 @@ This module knows devices and costs, but neither modalities nor the content of a
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from typing_extensions import override
 
+from shared.clock import Clock, SystemClock
 from shared.embedding.microbatch import Cut
 from shared.embedding.port import Matrix
 from shared.errors import DeviceLost
@@ -58,6 +60,21 @@ Map = Callable[[Forward, Iterable[list[int]]], Iterator[Matrix]]
 """Computes groups one after the other, as `map`, or side by side, as the `map` of a pool, and yields in their order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the passes over some pieces have computed.
+
+    Attributes:
+        vectors: A vector for each piece, shape (pieces, dim).
+        groups: The pieces that were computed together, by their indices, from cheap to costly.
+        busy_s: The time from the first pass to the end of the last.
+    """
+
+    vectors: Matrix
+    groups: Sequence[Sequence[int]]
+    busy_s: float
+
+
 class Passes:
     """Runs a model on many pieces, one micro-batch after another.
 
@@ -67,14 +84,24 @@ class Passes:
         unit: The unit of costs and limit, for the log.
         failures: What the errors of the model's library mean.
         computed: How groups are computed: by the calling thread, or by several.
+        clock: Measures how long passes take.
     """
 
-    def __init__(self, cut: Cut, limit: float, unit: str, failures: Failures, computed: Map = map) -> None:
+    def __init__(
+        self,
+        cut: Cut,
+        limit: float,
+        unit: str,
+        failures: Failures,
+        computed: Map = map,
+        clock: Clock | None = None,
+    ) -> None:
         self._cut, self._unit, self._failures, self._computed = cut, unit, failures, computed
+        self._clock = clock or SystemClock()
         self.limit = limit
 
-    def run(self, costs: Sequence[float], dim: int, forward: Forward) -> Matrix:
-        """Return a vector for each piece.
+    def run(self, costs: Sequence[float], dim: int, forward: Forward) -> Computed:
+        """Compute a vector for each piece.
 
         Args:
             costs: Cost of each piece, in the unit.
@@ -85,17 +112,19 @@ class Passes:
             DeviceLost: the device is dead; the pieces may be valid.
             Exception: the model failed on a group, or a single piece does not fit into memory.
         """
+        began_s = self._clock.monotonic_s()
         out = np.empty((len(costs), dim), np.float32)
+        done = list[list[int]]()
         waiting = list(range(len(costs)))
         while waiting:
-            waiting = self._run_until_full(waiting, costs, forward, out)
-        return out
+            cut = self._cut([costs[each] for each in waiting], self.limit)
+            waiting = self._run_until_full([[waiting[at] for at in group] for group in cut], forward, out, done)
+        return Computed(out, done, self._clock.monotonic_s() - began_s)
 
     def _run_until_full(
-        self, waiting: Sequence[int], costs: Sequence[float], forward: Forward, out: Matrix
+        self, groups: list[list[int]], forward: Forward, out: Matrix, done: list[list[int]]
     ) -> list[int]:
         """Run group after group until the device runs out of memory; return the pieces that remain."""
-        groups = [[waiting[at] for at in group] for group in self._cut([costs[each] for each in waiting], self.limit)]
         computed = self._computed(forward, groups)
         for number, group in enumerate(groups):
             try:
@@ -106,6 +135,7 @@ class Passes:
                 if not self._failures.is_out_of_memory(error) or len(group) == 1:
                     raise
             else:
+                done.append(group)
                 continue
             self._halve()
             return [each for group in groups[number:] for each in group]

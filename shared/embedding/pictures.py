@@ -5,7 +5,7 @@ from shared.embedding.image.model import ImageModel, Layers
 from shared.embedding.openvino.layout import Unsupported
 from shared.embedding.registry import ImageCard
 from shared.logs import get_logger
-from shared.stream_settings import ImageSettings
+from shared.model_settings import ImageSettings
 
 log = get_logger("embedding")
 

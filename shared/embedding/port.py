@@ -61,12 +61,16 @@ class Embeddings:
         windows: The number of model windows of each input; more than 1 means that the input was split and pooled.
         cost: The total cost of what was encoded, in the modality's unit, without padding.
         is_scaled: Whether the rows have unit length; false for those of `UnscaledModel.embed_unscaled`.
+        padding: The cost of the padding that was encoded in addition, in the modality's unit.
+        busy_s: The time in which the device computed.
     """
 
     vectors: Matrix
     windows: tuple[int, ...]
     cost: float
     is_scaled: bool = True
+    padding: float = 0.0
+    busy_s: float = 0.0
 
 
 class Model(Protocol[InputT_contra]):

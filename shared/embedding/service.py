@@ -109,6 +109,7 @@ class Embedder(Generic[InputT]):
             return 0, []
         try:
             found = self._model.embed(inputs)
+            self._observer.model_computed(self._modality.name, self._modality.unit, found.padding, found.busy_s)
         except (Fatal, Stopped):
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything; the rejection names its class)

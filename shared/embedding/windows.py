@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.embedding.microbatch import split_windows
+from shared.embedding.passes import Computed
 from shared.embedding.port import Embeddings, Matrix
 
 PROBE_TEXT = "Where is my order?"
@@ -61,18 +62,19 @@ class Windows:
         """The number of tokens of each window, with the special tokens."""
         return [len(piece) for piece in self.pieces]
 
-    def pooled(self, vectors: Matrix) -> Embeddings:
+    def pooled(self, computed: Computed, padding: float = 0.0) -> Embeddings:
         """Return one vector per text: the mean of its windows' unit vectors, weighted by their tokens.
 
         Args:
-            vectors: A vector of any length for each window, shape (number of windows, dim); a text's vector has NaN if
-                one of its windows has NaN or is zero.
+            computed: A vector of any length for each window; a text's vector has NaN if one of its windows has NaN or is
+                zero.
+            padding: The tokens that were encoded beside those of the windows.
         """
-        lengths = self.lengths
+        vectors, lengths = computed.vectors, self.lengths
         sums = np.zeros((self.texts, vectors.shape[1]), np.float32)
         np.add.at(sums, self.owners, _unit(vectors) * np.array(lengths, np.float32)[:, None])
         windows = np.bincount(self.owners, minlength=self.texts)
-        return Embeddings(_unit(sums), tuple(windows.tolist()), sum(lengths))
+        return Embeddings(_unit(sums), tuple(windows.tolist()), sum(lengths), padding=padding, busy_s=computed.busy_s)
 
 
 def _unit(vectors: Matrix) -> Matrix:

@@ -40,6 +40,18 @@ WORKER_METRICS = (
     Metric("millrace_cache_up", "gauge", "0 while Redis is skipped after a failure.", ("operation",)),
     Metric("millrace_input_cost_total", "counter", "Amount of input that the model encoded.", ("modality", "unit")),
     Metric(
+        "millrace_padding_cost_total",
+        "counter",
+        "Amount of padding that the model encoded beside its input, because rows of a micro-batch are equally long.",
+        ("modality", "unit"),
+    ),
+    Metric(
+        "millrace_model_busy_seconds_total",
+        "counter",
+        "Time in which the device computed vectors; in the rest of the time it was idle.",
+        ("modality",),
+    ),
+    Metric(
         "millrace_version_conflicts_total",
         "counter",
         "Records whose version is stored already with other content; the first content is kept.",

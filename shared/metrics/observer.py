@@ -76,6 +76,11 @@ class Metrics(Observer):
         self._add("millrace_input_cost_total", cost, modality, unit)
 
     @override
+    def model_computed(self, modality: str, unit: str, padding: float, busy_s: float) -> None:
+        self._add("millrace_padding_cost_total", padding, modality, unit)
+        self._add("millrace_model_busy_seconds_total", busy_s, modality)
+
+    @override
     def cache_read(self, level: str, hits: int, misses: int) -> None:
         self._add("millrace_cache_keys_total", hits, level, "hit")
         self._add("millrace_cache_keys_total", misses, level, "miss")

@@ -24,9 +24,10 @@ from shared.embedding.registry import load_card
 from shared.embedding.text import SentenceModel
 from shared.errors import Unavailable
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings, SpeechSettings
 from shared.operation.lifecycle import Lifecycle
 from shared.settings import OperationSettings, Settings
-from shared.stream_settings import EmbeddingSettings, SpeechSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.assembly import RecordingObserver
 from tests.support.fakes import FakeCollection, FakeModel, ManualClock
 from workers.calls.stages import CALLS

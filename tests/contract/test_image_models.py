@@ -6,6 +6,7 @@ docs/models.md says, nor how well they embed. Nothing here has run on a GPU.
 
 import json
 import tomllib
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import ImageCard, load_image_card
 from shared.errors import DeviceLost, Fatal
-from shared.stream_settings import ImageSettings
+from shared.model_settings import ImageSettings
 from tests.support.pictures import drawn
 from tests.support.small_pictures import FAMILIES, Family
 from tests.support.sources import ROOT
@@ -49,6 +50,15 @@ def family(request: pytest.FixtureRequest) -> Family:
 def folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a small model of the family."""
     return family.save(tmp_path_factory.mktemp("family") / "model")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep converted models in a folder of this module."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MILLRACE_OPERATION__MODELS_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="module", params=["torch", "openvino"])

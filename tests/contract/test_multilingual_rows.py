@@ -18,8 +18,9 @@ from transformers import AutoConfig
 from millrace.resources import load_text_model
 from shared.embedding.files import files_of, files_table
 from shared.errors import Fatal
+from shared.model_settings import EmbeddingSettings
 from shared.records import Vector
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.models import load
 from tests.support.multilingual import DIM, ROWS, ROWS_FILE, WINDOW, multilingual_card, row, save_model
 

@@ -16,7 +16,8 @@ from shared.embedding.openvino.device import has_bfloat16
 from shared.embedding.openvino.model import FAITHFUL_COSINE, OpenVinoModel
 from shared.embedding.registry import TextCard, load_text_card
 from shared.errors import Fatal
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.model_settings import EmbeddingSettings
+from shared.stream_settings import StreamSettings
 
 TEXTS = ["Where is my order?", "The parcel was broken, please refund my money. " * 3, "", "?!"]
 
@@ -88,3 +89,11 @@ def test_doctor_advises_what_is_faster(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ok", "cpu, by torch (configured: cpu)"),
         ("warning", "torch is several times slower on a CPU than OpenVINO"),
     ]
+
+
+def test_padding_and_time_are_reported(card: TextCard) -> None:
+    model = OpenVinoModel(card, "cpu", 1 << 20)
+    found = model.embed(["a", "a b c d e f g"])  # 3 and 9 tokens
+    assert (found.cost, found.padding) == (12, 6)
+    assert 0 < found.busy_s < 10
+    assert OpenVinoModel(card, "cpu", 1).embed(["a", "a b c d e f g"]).padding == 0

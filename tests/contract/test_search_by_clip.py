@@ -16,9 +16,10 @@ from millrace.streams import PICTURED
 from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.image.words import WORDS
 from shared.embedding.registry import load_image_card
+from shared.model_settings import ImageSettings
 from shared.records import Point
 from shared.search.federated.federation import Question
-from shared.stream_settings import ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.pictures import drawn
 from tests.support.small_clip import FAMILY, save_clip

@@ -26,7 +26,8 @@ from millrace.resources import load_text_model
 from shared.embedding.registry import TextCard, load_text_card
 from shared.embedding.universal import TOKENIZER_FILE, UniversalModel
 from shared.errors import DeviceLost, Fatal
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.model_settings import EmbeddingSettings
+from shared.stream_settings import StreamSettings
 from tests.support.findings import only
 from tests.support.sources import ROOT
 from tests.support.universal import PackageTokens

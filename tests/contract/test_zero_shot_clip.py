@@ -23,8 +23,8 @@ from shared.embedding.image.zero_shot import PictureZeroShot, zero_shot_for
 from shared.embedding.port import Pixels
 from shared.embedding.registry import ImageCard, load_image_card
 from shared.errors import Fatal
+from shared.model_settings import ImageSettings
 from shared.routing.zero_shot import ZeroShot
-from shared.stream_settings import ImageSettings
 from tests.support.pictures import drawn
 from tests.support.small_clip import FAMILY, LOG_SCALE, LONGEST_TOKENS, save_clip, save_tokenizer
 

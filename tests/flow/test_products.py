@@ -24,9 +24,10 @@ from schemas.products import ProductClassified
 from shared.audit.comparison import audit
 from shared.broker.embedded import EmbeddedBroker
 from shared.broker.reader import TopicReader
+from shared.model_settings import EmbeddingSettings, ImageSettings
 from shared.records import header_texts
 from shared.settings import Settings, StoreSettings
-from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.support.demo_pictures import FOLDER, ROWS, event
 from tests.support.in_process import Seen, at_work, process_of, produce

@@ -20,7 +20,8 @@ from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import IMAGE
 from shared.embedding.registry import load_image_card, load_text_card
 from shared.media.decoding.decoder import Decoder
-from shared.stream_settings import ImageSettings, StreamSettings
+from shared.model_settings import ImageSettings
+from shared.stream_settings import StreamSettings
 from shared.text.preparation import Preparer
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed file .*tiktoken:ResourceWarning")

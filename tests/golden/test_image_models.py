@@ -25,7 +25,7 @@ from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import load_image_card
 from shared.media.decoding.decoder import Decoder
-from shared.stream_settings import ImageSettings
+from shared.model_settings import ImageSettings
 
 CARD = load_image_card("efficientnet-lite0")
 KINDS = ("Landscape", "Portrait")

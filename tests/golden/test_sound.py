@@ -21,9 +21,10 @@ from millrace.resources import load_recogniser
 from millrace.transcribing import FileTranscriber, SpeechOptions, file_transcriber
 from shared.broker.embedded import EmbeddedBroker
 from shared.embedding.audio.port import RATE_HZ, Piece, Recogniser
+from shared.model_settings import SpeechSettings
 from shared.settings import Settings, StoreSettings
 from shared.speech.sound import SoundModel, sound_fingerprint
-from shared.stream_settings import SpeechSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from shared.vectorstore.edge.store import EdgeStore
 from tests.golden.test_speech import samples_of, stereo
 from tests.support.converted_whisper import converted_base

@@ -21,9 +21,10 @@ from shared.embedding.image.zero_shot import zero_shot_for
 from shared.embedding.port import Matrix, TextModel
 from shared.embedding.registry import load_image_card
 from shared.media.decoding.decoder import Decoder
+from shared.model_settings import EmbeddingSettings, ImageSettings
 from shared.pictures import PictureReader
 from shared.routing.zero_shot import ZeroShot
-from shared.stream_settings import EmbeddingSettings, ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.remembering import Remembering
 
 CARD = load_image_card("efficientnet-lite0")

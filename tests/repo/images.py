@@ -7,19 +7,23 @@ from typing import Any
 from millrace.streams import STREAMS
 from shared.embedding.card import ModelCard
 from shared.embedding.registry import load_image_card, load_speech_card, load_text_card
-from shared.stream_settings import EmbeddingSettings, ImageSettings, SpeechSettings
+from shared.model_settings import EmbeddingSettings, ImageSettings, SpeechSettings
 from tests.support.sources import ROOT
 from workers.services.drift_watch import SERVICE as DRIFT
 from workers.services.lag import SERVICE as LAG
 from workers.services.redrive import SERVICE as REDRIVE
 
 SERVICES = (REDRIVE, LAG, DRIFT)
-TEXT = "text,multilingual"
+TEXT = "text,openvino,multilingual"
+CPU = "tickets-cpu"
+"""The image of the tickets stream without torch, and without what reads pictures; it may replace the other one on CPUs."""
+
 IMAGES: dict[str, str] = {
     "tickets": f"{TEXT},images,media,heic,reading,objects,weights,tracing",
     "calls": f"{TEXT},speech,speech-gpu,openai,media,objects,weights,tracing",
     "products": f"{TEXT},images,media,heic,objects,weights,tracing",
     "services": "drift,excel,objects,tracing",
+    CPU: "openvino,multilingual,objects,tracing",
 }
 """The extras of each image, by the last part of its name."""
 

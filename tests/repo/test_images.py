@@ -17,7 +17,7 @@ import yaml
 
 from millrace.streams import STREAMS
 from tests.repo.deployment import environment_of
-from tests.repo.images import IMAGES, LARGE_LIBRARIES, default_cards, monitoring_faults, needed_from_lock
+from tests.repo.images import CPU, IMAGES, LARGE_LIBRARIES, default_cards, monitoring_faults, needed_from_lock
 from tests.repo.kubernetes_pods import WORKERS, workloads
 from tests.support.manifests import overlay
 from tests.support.sources import ROOT
@@ -32,7 +32,7 @@ LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 
 
 def test_there_is_an_image_for_each_stream_and_one_for_the_services() -> None:
-    assert IMAGES.keys() == {*STREAMS, "services"}
+    assert IMAGES.keys() == {*STREAMS, "services", CPU}
 
 
 @pytest.mark.parametrize("stream", STREAMS)
@@ -46,8 +46,9 @@ def test_every_extra_of_an_image_exists(image: str) -> None:
     assert set(IMAGES[image].split(",")) <= OPTIONAL.keys()
 
 
-def test_the_image_of_the_services_has_no_library_of_models() -> None:
-    assert needed_from_lock(IMAGES["services"], LOCK, OPTIONAL) & LARGE_LIBRARIES == set()
+def test_the_images_without_torch_have_no_library_that_brings_it() -> None:
+    for image in ("services", CPU):
+        assert needed_from_lock(IMAGES[image], LOCK, OPTIONAL) & LARGE_LIBRARIES == set()
     assert needed_from_lock(IMAGES["tickets"], LOCK, OPTIONAL) & LARGE_LIBRARIES >= {"torch", "onnxruntime"}
     assert {"aiohttp", "nvidia-cublas"} <= needed_from_lock(
         "drift,text", LOCK, OPTIONAL
@@ -73,6 +74,32 @@ MODEL_MODULES = "torch,torchvision,transformers,timm,ctranslate2,faster_whisper,
 
 def test_commands_and_services_start_without_the_libraries_of_models() -> None:
     script = IN_THE_IMAGE_OF_SERVICES.format(absent=MODEL_MODULES)
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-600:]
+
+
+IN_THE_IMAGE_FOR_CPUS = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {absent!r}.split(","):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import millrace.serve, workers.tickets.stages
+from millrace.resources import load_text_model
+from shared.model_settings import EmbeddingSettings
+from shared.stream_settings import StreamSettings
+for key in ("minilm-l6-v2", "use-multilingual-v3"):
+    model = load_text_model(StreamSettings(embedding=EmbeddingSettings(model=key, device="cpu")))
+    assert model.embed(["Where is my order?"]).vectors.shape == (1, model.dim)
+"""
+
+
+def test_texts_are_embedded_without_torch() -> None:
+    absent = f"{MODEL_MODULES},sentence_transformers"
+    script = IN_THE_IMAGE_FOR_CPUS.format(absent=absent)
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-600:]
 

@@ -84,6 +84,10 @@ class RecordingObserver(Observer):
         """Record the inputs."""
         self._note("inputs_embedded", modality, inputs, cost, cached)
 
+    def model_computed(self, modality: str, unit: str, padding: float, busy_s: float) -> None:
+        """Record the padding, without the time."""
+        self._note("model_computed", modality, padding)
+
     def paused(self, dependency: str) -> None:
         """Record the dependency."""
         self._note("paused", dependency)

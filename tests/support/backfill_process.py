@@ -20,8 +20,9 @@ from shared.engine.stream import Stream
 from shared.errors import MillraceError
 from shared.logs import configure
 from shared.media_settings import MediaSettings
+from shared.model_settings import EmbeddingSettings
 from shared.settings import BrokerSettings, OperationSettings, Settings, StoreSettings
-from shared.stream_settings import EmbeddingSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel
 from tests.support.streams import kind_of_name, limited_to

@@ -45,8 +45,8 @@ class PictureModel:
         """Embed pictures of any size, by forward passes of a limited number of pixels."""
         self.calls.append(list(inputs))
         pixels = [each.shape[0] * each.shape[1] for each in inputs]
-        vectors = self.passes.run(pixels, self.dim, lambda group: self._forward([inputs[at] for at in group]))
-        return Embeddings(vectors, (1,) * len(inputs), sum(pixels))
+        found = self.passes.run(pixels, self.dim, lambda group: self._forward([inputs[at] for at in group]))
+        return Embeddings(found.vectors, (1,) * len(inputs), sum(pixels))
 
     def probe(self) -> None:
         """Embed a grey picture."""

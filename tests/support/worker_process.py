@@ -28,10 +28,11 @@ from shared.engine.snapshots import ItemT
 from shared.errors import Fatal
 from shared.logs import configure
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings
 from shared.observers import Observer, SettleStep
 from shared.operation.probes import ProbeServer
 from shared.settings import BrokerSettings, Settings, StoreSettings
-from shared.stream_settings import EmbeddingSettings, RetrySettings, StreamSettings
+from shared.stream_settings import RetrySettings, StreamSettings
 from tests.support.drawn_tickets import DRAWN_TICKETS
 from tests.support.fake_models import models_for
 from tests.support.fakes import PRIVACY, FakeModel

@@ -26,11 +26,12 @@ from shared.embedding.registry import load_image_card
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
 from shared.media.port import MediaContent
+from shared.model_settings import ImageSettings
 from shared.pictures import PictureReader, ReadPicture
 from shared.reading.attached import AttachedPictureReader
 from shared.reading.port import ReadLine, ReadText
 from shared.settings import Settings
-from shared.stream_settings import ImageSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.findings import only
 from tests.support.picture_files import encoded
 from workers.calls.stages import CALLS

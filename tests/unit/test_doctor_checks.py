@@ -20,13 +20,14 @@ from millrace.doctor.machine import check_disk, check_port, free_space
 from millrace.doctor.models import check_head, check_model, check_policy
 from shared.embedding.registry import load_card
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings
 from shared.operation.lifecycle import Lifecycle
 from shared.operation.probes import ProbeServer
 from shared.routing.head_files import save_head
 from shared.routing.training.plan import plan_training
 from shared.routing.training.train import train
 from shared.settings import OperationSettings, Settings, StoreSettings
-from shared.stream_settings import DecisionSettings, EmbeddingSettings, StreamSettings
+from shared.stream_settings import DecisionSettings, StreamSettings
 from tests.support.fakes import ManualClock
 from tests.support.findings import only, states
 from tests.support.labelled import WordModel, examples, support

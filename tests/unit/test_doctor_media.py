@@ -20,9 +20,10 @@ from shared.engine.stream import Stream
 from shared.media.decoding import children
 from shared.media.decoding.process import DecodingProcess
 from shared.media.decoding.wire import Ready
+from shared.model_settings import SpeechSettings
 from shared.settings import Settings
 from shared.speech import activity
-from shared.stream_settings import SpeechSettings, StreamSettings
+from shared.stream_settings import StreamSettings
 from tests.support.findings import only, states
 from tests.support.notes import NOTES
 from workers.tickets.stages import TICKETS

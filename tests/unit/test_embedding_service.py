@@ -124,6 +124,7 @@ def test_the_work_done_is_reported(parts: Parts) -> None:
     parts.embed("one two", "three")
     name, costs = parts.kind.modality.name, [kind_cost(parts.kind, "one two"), kind_cost(parts.kind, "three")]
     assert parts.reported.named("inputs_embedded") == [(name, 2, costs[0], 1), (name, 2, costs[1], 1)]
+    assert parts.reported.named("model_computed") == [(name, 0.0), (name, 0.0)]
 
 
 def kind_cost(kind: Kind[Any], name: str) -> float:

@@ -18,7 +18,8 @@ from shared.embedding.image.pixels import prepare_picture
 from shared.embedding.port import IMAGE, TEXT, Modality
 from shared.embedding.registry import ImageCard, load_image_card
 from shared.errors import Fatal
-from shared.stream_settings import ImageSettings, StreamSettings
+from shared.model_settings import ImageSettings
+from shared.stream_settings import StreamSettings
 from tests.support.pictures import drawn
 
 ROW: dict[str, Any] = {

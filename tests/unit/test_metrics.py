@@ -32,6 +32,7 @@ HOOKS: dict[str, Callable[[Observer], None]] = {
     "results_settled": lambda reported: reported.results_settled([SETTLED], 1_000.0, 50.0),
     "version_conflict": lambda reported: reported.version_conflict(2),
     "inputs_embedded": lambda reported: reported.inputs_embedded("text", 5, 40, "tokens", 2),
+    "model_computed": lambda reported: reported.model_computed("text", "tokens", 12, 0.25),
     "cache_read": lambda reported: reported.cache_read("redis", 7, 3),
     "cache_values_refused": lambda reported: reported.cache_values_refused(2),
     "cache_failed": lambda reported: reported.cache_failed("get", "timeout"),
@@ -97,6 +98,8 @@ def test_the_values_are_right() -> None:
     assert samples[f'millrace_inputs_total{{modality="text",source="cache",{stream}}}'] == 2
     assert samples[f'millrace_inputs_total{{modality="text",source="model",{stream}}}'] == 3
     assert samples[f'millrace_input_cost_total{{modality="text",{stream},unit="tokens"}}'] == 40
+    assert samples[f'millrace_padding_cost_total{{modality="text",{stream},unit="tokens"}}'] == 12
+    assert samples[f'millrace_model_busy_seconds_total{{modality="text",{stream}}}'] == 0.25
     assert samples[f"millrace_version_conflicts_total{{{stream}}}"] == 2
     assert samples[f"millrace_unread_lost_records_total{{{stream}}}"] == 6
     assert samples[f'millrace_redriven_records_total{{{stream},tier="2"}}'] == 8

@@ -5,7 +5,7 @@ A green run does not prove that these cuts are the fastest ones; the benchmarks 
 
 import pytest
 
-from shared.embedding.microbatch import cut_padded, cut_summed, split_windows
+from shared.embedding.microbatch import cut_padded, cut_summed, padding, split_windows
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,10 @@ def test_groups_stay_within_their_padded_length(lengths: list[int], limit: int, 
 )
 def test_groups_stay_within_their_summed_cost(costs: list[float], limit: float, groups: list[list[int]]) -> None:
     assert list(cut_summed(costs, limit)) == groups
+
+
+def test_padding_is_what_the_rows_of_a_group_lack_of_its_longest() -> None:
+    costs = [3.0, 7.0, 4.0, 7.0]
+    assert padding([[0, 2], [1, 3]], costs) == 1
+    assert padding([[0, 2, 1, 3]], costs) == 7
+    assert padding([], costs) == 0

@@ -44,14 +44,14 @@ def expected(pieces: int) -> list[list[float]]:
 @pytest.mark.parametrize("limit", [1, 4, 10, 1_000])
 def test_vectors_come_in_the_order_of_the_pieces(cut: Cut, limit: float) -> None:
     device = Device()
-    assert Passes(cut, limit, "pixels", TORCH).run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
+    assert Passes(cut, limit, "pixels", TORCH).run(COSTS, 2, device.forward).vectors.tolist() == expected(len(COSTS))
     assert device.groups == list(cut(COSTS, limit))
 
 
 @CUTS
 def test_no_pieces_need_no_pass(cut: Cut) -> None:
     device = Device()
-    assert Passes(cut, 10, "pixels", TORCH).run([], 2, device.forward).shape == (0, 2)
+    assert Passes(cut, 10, "pixels", TORCH).run([], 2, device.forward).vectors.shape == (0, 2)
     assert device.groups == []
 
 
@@ -59,10 +59,10 @@ def test_no_pieces_need_no_pass(cut: Cut) -> None:
 @pytest.mark.parametrize("room", [1, 2, 5])
 def test_out_of_memory_halves_the_limit_permanently_and_loses_no_piece(cut: Cut, room: int) -> None:
     device, passes = Device(room), Passes(cut, 64, "pixels", TORCH)
-    assert passes.run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
+    assert passes.run(COSTS, 2, device.forward).vectors.tolist() == expected(len(COSTS))
     assert passes.limit < 64
     before = len(device.groups)
-    assert passes.run(COSTS, 2, device.forward).tolist() == expected(len(COSTS))
+    assert passes.run(COSTS, 2, device.forward).vectors.tolist() == expected(len(COSTS))
     assert max(len(group) for group in device.groups[before:]) <= room, "the second run knows the device's size"
 
 
@@ -77,7 +77,7 @@ def test_groups_are_computed_side_by_side_in_order(room: int) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         passes = Passes(cut_summed, 4, "tokens", TORCH, pool.map)
-        assert passes.run(COSTS, 2, forward).tolist() == expected(len(COSTS))
+        assert passes.run(COSTS, 2, forward).vectors.tolist() == expected(len(COSTS))
 
 
 def test_pieces_computed_before_memory_ran_out_are_not_computed_again() -> None:

@@ -14,7 +14,8 @@ from millrace.stage_resources import words_of
 from millrace.streams import PICTURED, STREAMS
 from shared.embedding.image.words import WORDS, PictureWords, words_digest
 from shared.errors import Fatal
-from shared.stream_settings import ImageSettings, StreamSettings
+from shared.model_settings import ImageSettings
+from shared.stream_settings import StreamSettings
 from tests.support.fake_models import models_for
 from tests.support.fakes import FakeModel
 from tests.unit.test_zero_shot import Circle, Eye, head, pictures

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from shared.embedding.image.classes import ClassHead, ClassifyingModel
 from shared.embedding.image.pixels import grey
-from shared.embedding.microbatch import cut_summed
+from shared.embedding.microbatch import Cut
 from shared.embedding.passes import Failures, Map, Passes
 from shared.embedding.port import IMAGE, Embeddings, Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import ImageCard
@@ -27,6 +27,7 @@ class Layers(Protocol):
         pooling: How the features are pooled, as cards name it.
         class_head: The classes that the model was trained on, if its card names them.
         failures: What the errors of the library mean.
+        cut: The function that cuts pictures into micro-batches by cost.
         computed: How micro-batches are computed: one after the other, or side by side.
     """
 
@@ -34,6 +35,7 @@ class Layers(Protocol):
     pooling: str
     class_head: ClassHead | None
     failures: Failures
+    cut: Cut
     computed: Map
 
     def features(self, pixels: NDArray[np.uint8], /) -> Matrix:
@@ -62,7 +64,7 @@ class ImageModel(ClassifyingModel, UnscaledModel[Pixels]):
 
     def __init__(self, card: ImageCard, layers: Layers, micro_batch_pixels: int) -> None:
         self._card, self.layers = card, layers
-        self._passes = Passes(cut_summed, micro_batch_pixels, IMAGE.unit, layers.failures, layers.computed)
+        self._passes = Passes(layers.cut, micro_batch_pixels, IMAGE.unit, layers.failures, layers.computed)
         card.check_loaded(self._found_dim(), layers.pooling)
 
     @property
@@ -94,8 +96,8 @@ class ImageModel(ClassifyingModel, UnscaledModel[Pixels]):
             if each.shape != self.shape or each.dtype != np.uint8:
                 raise ValueError(f"a picture of {each.shape} is not prepared for this model: expected {self.shape}")
         costs = [float(self._card.pixels)] * len(inputs)
-        vectors = self._passes.run(costs, self.dim, lambda group: compute(np.stack([inputs[at] for at in group])))
-        return Embeddings(vectors, (1,) * len(inputs), sum(costs))
+        found = self._passes.run(costs, self.dim, lambda group: compute(np.stack([inputs[at] for at in group])))
+        return Embeddings(found.vectors, (1,) * len(inputs), sum(costs), busy_s=found.busy_s)
 
     @override
     def probe(self) -> None:

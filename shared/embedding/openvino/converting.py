@@ -27,7 +27,7 @@ def convert(card: ImageCard) -> Converted:
         Fatal: the files differ from the card, or the loaded model differs from the card.
     """
     layers, pictures = TorchLayers(card, "cpu"), sample_pictures(card.shape)
-    vectors = ImageModel(card, layers, card.pixels).embed(pictures).vectors
+    vectors = ImageModel(card, layers, card.pixels * len(pictures)).embed(pictures).vectors
     return Converted(_traced(card, layers), layers.pooling, layers.class_head, vectors)
 
 

@@ -113,8 +113,8 @@ def _keep(found: Converted, folder: Path, made_from: Mapping[str, Any]) -> None:
             arrays |= {"weight": head.weight, "bias": head.bias}
         np.savez(built / ARRAYS, **arrays)
         files = {name: digest_of(built / name) for name in (GRAPH, WEIGHTS, ARRAYS)}
-        record = {"made_from": made_from, "files": files, "pooling": found.pooling}
-        record["classes"] = None if head is None else head.names
+        classes = None if head is None else head.names
+        record = {"made_from": made_from, "files": files, "pooling": found.pooling, "classes": classes}
         (built / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         rmtree(folder, ignore_errors=True)
         try:

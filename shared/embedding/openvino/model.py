@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from shared.embedding.canary_inputs import TEXTS
-from shared.embedding.microbatch import cut_padded
+from shared.embedding.microbatch import cut_padded, padding
 from shared.embedding.openvino.device import Compiled, Format, check_device, has_bfloat16
 from shared.embedding.openvino.graph import IDS, MASK, build_graph
 from shared.embedding.openvino.layout import read_layout
@@ -85,10 +85,10 @@ class OpenVinoModel(Model[str]):
         tokens = self._tokens.of([self._card.prompt + text for text in texts])
         windows = Windows.of(tokens, self._card.window_tokens, self._tokens.special)
         pieces, lengths = windows.pieces, windows.lengths
-        vectors = self._passes.run(
+        computed = self._passes.run(
             lengths, self.dim, lambda group: self._forward([pieces[each] for each in group], lengths[group[-1]])
         )
-        return windows.pooled(vectors)
+        return windows.pooled(computed, padding(computed.groups, lengths))
 
     @override
     def probe(self) -> None:

@@ -4,7 +4,8 @@ bfloat16 changes the vectors of many models of pictures, unlike those of text mo
 a few pictures with those of torch, and no number format is used that moves them further than `LEAST` allows.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import ceil
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from typing_extensions import override
 
 from shared.embedding.image.model import Layers
 from shared.embedding.image.pixels import sample_pictures
+from shared.embedding.microbatch import cut_summed
 from shared.embedding.openvino.converted import PIXELS, Converted
 from shared.embedding.openvino.device import Compiled, Format, check_device, has_bfloat16
 from shared.embedding.openvino.kept import converted
@@ -46,7 +48,8 @@ class OpenVinoLayers(Layers):
         self, card: ImageCard, device: str, dtype: Literal["auto"] | Format = "auto", streams: int | None = None
     ) -> None:
         check_device(card, device)
-        self.where, self.failures, self.computed = "the CPU", CPU, self._side_by_side
+        self.where, self.failures = "the CPU", CPU
+        self.cut, self.computed = self._cut_evenly, self._side_by_side
         found = converted(card)
         self.pooling, self.class_head = found.pooling, found.class_head
         formats: list[Format] = (
@@ -67,6 +70,10 @@ class OpenVinoLayers(Layers):
     @override
     def features(self, pixels: NDArray[np.uint8], /) -> Matrix:
         return self._compiled.infer({PIXELS: pixels})
+
+    def _cut_evenly(self, costs: Sequence[float], limit: float) -> Iterator[list[int]]:
+        """Yield groups of pictures, of which all cost the same, for all streams: a small group is computed as fast."""
+        return cut_summed(costs, min(limit, max(costs, default=0) * ceil(len(costs) / self._compiled.streams)))
 
     def _side_by_side(self, forward: Forward, groups: Iterable[list[int]]) -> Iterator[Matrix]:
         return self._compiled.pool.map(forward, groups)

@@ -33,6 +33,8 @@ LATENCY = [
     for each in (0.5, 0.99)
 ]
 
+BUSY = f"avg by (modality) (rate(millrace_model_busy_seconds_total{IN}[$__rate_interval]))"
+
 ONE_STREAM = Dashboard(
     "millrace-stream",
     "Millrace: one stream",
@@ -176,6 +178,23 @@ ONE_STREAM = Dashboard(
                 "millrace_input_cost_total",
                 "modality, unit",
                 "short",
+            ),
+            Panel(
+                "Device idle",
+                "Share of the time in which the device computes no vectors, by modality, on average over the workers.",
+                "percentunit",
+                [
+                    (
+                        f"1 - avg by (modality) (rate(millrace_model_busy_seconds_total{IN}[$__rate_interval]))",
+                        "{{modality}}",
+                    )
+                ],
+            ),
+            share(
+                "Padding of texts",
+                "Share of what the text model encodes that is padding; larger poll batches have less.",
+                'millrace_padding_cost_total{stream="$stream", modality="text"}',
+                '{__name__=~"millrace_(padding|input)_cost_total", stream="$stream", modality="text"}',
             ),
             quantiles("Length of calls", "Length of recordings; calls only.", "s", "millrace_call_sound_seconds"),
             quantiles(
