@@ -26,7 +26,11 @@ PACKAGED = ("minilm-l6-v2", "use-multilingual-v3")
 BATCH_TEXTS = 256
 STARTS = 3
 CLOCK = SystemClock()
-LIBRARIES = {"torch": "shared.embedding.text", "numpy": "shared.embedding.universal"}
+LIBRARIES = {
+    "torch": "shared.embedding.text",
+    "openvino": "shared.embedding.openvino.model",
+    "numpy": "shared.embedding.universal",
+}
 """By backend, the module whose import brings all libraries of the model."""
 
 
@@ -70,8 +74,10 @@ def serve(key: str, texts_wanted: int, models_file: Path | None) -> None:
     began_s = CLOCK.monotonic_s()
     from millrace.configured import model_card
     from millrace.resources import load_text_model
+    from shared.embedding.backends import choose_backend
 
-    import_module(LIBRARIES[model_card(own).backend])
+    backend = choose_backend(model_card(own), own.embedding.backend, own.embedding.device)
+    import_module(LIBRARIES[backend])
     imported_s = CLOCK.monotonic_s() - began_s
     model = load_text_model(own)
     model.embed(["Where is my order?"])

@@ -11,6 +11,8 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
 - vectors of many files as arrays, for minutes: `bulk`
 - what the real drift application finds and what not, on a real Kafka: `faults.drift_alarms`
 - what watching costs a worker: `watching` (metrics), `tracing`, `drift_cost`
+- how long a worker takes to start, and what it holds: `start`
+- models on a GPU: `gpu`
 - failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.drift_killed`, `faults.frozen`,
   `faults.kills`, `faults.poison`, `faults.store_outage`
 - the samples of the demo are made by `drawn_samples`, `drawn_screenshots` and `spoken_samples`

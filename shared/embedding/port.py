@@ -120,4 +120,11 @@ class UnscaledModel(Model[InputT_contra], Protocol[InputT_contra]):
         ...
 
 
+@runtime_checkable
+class SharedModel(Model[InputT_contra], Protocol[InputT_contra]):
+    """A model that several threads may use at once, so that it can compute the next batch while one is in hand."""
+
+    any_thread: Literal[True]
+
+
 TextModel: TypeAlias = Model[str]

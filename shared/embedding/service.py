@@ -4,18 +4,37 @@ Vectors that cannot be right are refused before they are cached. Whether their i
 canaries of the model decide (`canaries.py`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic
 
 from schemas.failures import FailureReason
 from shared.cache.port import VectorCache, cache_key
-from shared.embedding.port import Embeddings, InputT, Modality, Model
+from shared.embedding.port import Embeddings, InputT, Modality, Model, SharedModel
 from shared.embedding.sanity import WHAT, judge
 from shared.errors import Fatal, Rejected, Stopped
 from shared.observers import Observer
 from shared.records import Embedded
 
 STAGE = "embed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """Vectors that were found before they were asked for, by the key of their input.
+
+    Attributes:
+        known: Those that the cache had.
+        fresh: Those that the model computed.
+        cost: What the model encoded, in the modality's unit.
+    """
+
+    known: Mapping[bytes, Embedded]
+    fresh: Mapping[bytes, Embedded]
+    cost: float
+
+
+NOTHING_AHEAD = Ahead({}, {}, 0.0)
 
 
 class Embedder(Generic[InputT]):
@@ -55,8 +74,46 @@ class Embedder(Generic[InputT]):
         """Length of a vector."""
         return self._model.dim
 
-    def embed(self, inputs: Sequence[InputT]) -> list[Embedded | Rejected]:
+    @property
+    def computes_ahead(self) -> bool:
+        """Whether `embed_ahead` may compute: whether several threads may use the model."""
+        return isinstance(self._model, SharedModel)
+
+    def embed_ahead(self, inputs: Sequence[InputT], beat: Callable[[], None]) -> Ahead:
+        """Return the vectors of inputs as far as they can be had now; called on another thread than `embed`.
+
+        Whatever goes wrong or seems wrong is left to `embed`.
+
+        Args:
+            inputs: The inputs.
+            beat: Called before each call of the model.
+
+        Raises:
+            Stopped: by `beat`, because the worker stops.
+        """
+        missing = {self._key(each): each for each in inputs}
+        known = self._cache.get_many(list(missing))
+        missing = {key: each for key, each in missing.items() if key not in known}
+        fresh, cost, keys = dict[bytes, Embedded](), 0.0, iter(missing)
+        for group in self._groups(list(missing.values())):
+            beat()
+            try:
+                found = self._called(group)
+            except Exception:  # noqa: BLE001  (a model may raise anything; `embed` meets it again, and handles it)
+                break
+            if judge(found.vectors, self.dim, found.is_scaled).is_doubtful:
+                break
+            cost += found.cost
+            answers = zip(found.vectors, found.windows, strict=True)
+            fresh |= {next(keys): Embedded(vector, windows) for vector, windows in answers}
+        return Ahead(known, fresh, cost)
+
+    def embed(self, inputs: Sequence[InputT], ahead: Ahead = NOTHING_AHEAD) -> list[Embedded | Rejected]:
         """Return for each input, in order, its vector or a rejection with the reason.
+
+        Args:
+            inputs: The inputs.
+            ahead: What was found ahead, of these inputs and perhaps of others.
 
         Raises:
             DeviceLost: the device is dead; no input is to blame.
@@ -64,13 +121,16 @@ class Embedder(Generic[InputT]):
             Stopped: a long input is abandoned, because the worker stops.
         """
         keys = [self._key(each) for each in inputs]
-        known: dict[bytes, Embedded | Rejected] = dict(self._cache.get_many(keys))
-        missing = {key: each for key, each in zip(keys, inputs, strict=True) if key not in known}
+        known: dict[bytes, Embedded | Rejected] = {key: ahead.known[key] for key in keys if key in ahead.known}
+        fresh: dict[bytes, Embedded | Rejected] = {key: ahead.fresh[key] for key in keys if key in ahead.fresh}
+        known |= self._cache.get_many([key for key in keys if key not in known and key not in fresh])
+        found = known.keys() | fresh.keys()
+        missing = {key: each for key, each in zip(keys, inputs, strict=True) if key not in found}
         cost, answers = self._in_groups(list(missing.values()))
-        fresh = dict(zip(missing, answers, strict=True))
+        fresh |= dict(zip(missing, answers, strict=True))
         self._cache.put_many({key: found for key, found in fresh.items() if isinstance(found, Embedded)})
         self._observer.inputs_embedded(
-            self._modality.name, len(inputs), cost, self._modality.unit, len(inputs) - len(missing)
+            self._modality.name, len(inputs), cost + ahead.cost, self._modality.unit, len(inputs) - len(fresh)
         )
         known.update(fresh)
         return [known[key] for key in keys]
@@ -108,8 +168,7 @@ class Embedder(Generic[InputT]):
         if not inputs:
             return 0, []
         try:
-            found = self._model.embed(inputs)
-            self._observer.model_computed(self._modality.name, self._modality.unit, found.padding, found.busy_s)
+            found = self._called(inputs)
         except (Fatal, Stopped):
             raise
         except Exception as error:  # noqa: BLE001  (a model may raise anything; the rejection names its class)
@@ -123,6 +182,11 @@ class Embedder(Generic[InputT]):
             right_cost, right = self._bisect(inputs[half:], is_second)
             return left_cost + right_cost, left + right
         return self._judged(inputs, found, is_second)
+
+    def _called(self, inputs: Sequence[InputT]) -> Embeddings:
+        found = self._model.embed(inputs)
+        self._observer.model_computed(self._modality.name, self._modality.unit, found.padding, found.busy_s)
+        return found
 
     def _judged(
         self, inputs: Sequence[InputT], found: Embeddings, is_second: bool

@@ -8,7 +8,7 @@
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +18,7 @@ from schemas.topics import redo_topic
 from shared.backoff import Backoff
 from shared.broker.port import Source
 from shared.clock import Clock
+from shared.embedding.canaries import CANARY
 from shared.engine.breaker import Breaker, BreakerLimits
 from shared.engine.current import CurrentBatch
 from shared.engine.gather import Gatherer
@@ -29,6 +30,7 @@ from shared.errors import Stopped, Unavailable
 from shared.logs import get_logger
 from shared.observers import Observer
 from shared.operation.lifecycle import OPERATOR, PREPARE, Lifecycle
+from shared.records import Record
 from shared.tracing.port import Tracer
 
 TAKE_WAIT_S = 0.25
@@ -103,6 +105,7 @@ class Worker(Generic[ItemT]):
         try:
             self._until_available(self._pipeline.reach_store)
             self._until_available(self._upkeep)
+            self._pipeline.ahead.trust()
             self._lifecycle.set_ready("worker")
             while not self._lifecycle.stopping.is_set():
                 batch = self._gather()
@@ -128,9 +131,14 @@ class Worker(Generic[ItemT]):
         return self._overlap.take(TAKE_WAIT_S)
 
     def _prepare_next(self) -> Batch[ItemT] | None:
-        """Gather and prepare the next batch; this runs on the prepare thread."""
+        """Gather, prepare and embed the next batch; this runs on the prepare thread."""
         records = self._gatherer.gather()
-        return self._current.prepared(records, self._pipeline.prepare) if records else None
+        return self._current.prepared(records, self._prepared) if records else None
+
+    def _prepared(self, records: Sequence[Record]) -> Batch[ItemT]:
+        batch = self._pipeline.prepare(records)
+        self._pipeline.embed_ahead(batch, lambda: self._lifecycle.beat_or_abandon(PREPARE))
+        return batch
 
     def _process_and_settle(self, batch: Batch[ItemT]) -> None:
         """Process and settle a batch. If it is called again after an outage, it continues where it stopped."""
@@ -170,6 +178,8 @@ class Worker(Generic[ItemT]):
                 work()
                 break
             except Unavailable as outage:
+                if outage.dependency == CANARY:
+                    self._pipeline.ahead.doubt()
                 if attempt == 0 or outage.dependency != dependency:
                     self._pause(dependency, outage)
                 dependency = outage.dependency

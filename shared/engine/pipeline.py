@@ -5,14 +5,15 @@ The effect of an event, and so whether a version loses, is decided in `snapshots
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Generic
 
 from schemas.base import Event
 from shared.clock import Clock
-from shared.embedding.service import Embedder
+from shared.embedding.service import NOTHING_AHEAD, Ahead, Embedder
+from shared.engine.ahead import AheadEmbedder, AheadVectors
 from shared.engine.build import Builder
 from shared.engine.media import ForgetsMedia, LoadsMedia
 from shared.engine.snapshots import (
@@ -61,6 +62,7 @@ class Batch(Generic[ItemT]):
             to another worker after that, its messages are sent anyway, because a repeated message does no harm.
         number: Its number among the batches of this worker, from 1.
         trace: Its spans, and those of its records.
+        ahead: The vectors that were computed ahead, if any.
     """
 
     entries: list[Entry[ItemT]]
@@ -68,6 +70,7 @@ class Batch(Generic[ItemT]):
     outbox: list[Message] | None = None
     number: int = 0
     trace: BatchTrace = NOT_TRACED
+    ahead: AheadVectors | None = None
 
     @property
     def records(self) -> list[Record]:
@@ -134,6 +137,10 @@ class Pipeline(Generic[ItemT]):
         self._builder = Builder(stream, parts.stages, parts.lane, parts.backfill)
         self._rules = stream.rules
         self._stopwatch = Stopwatch(clock, observer)
+        self._by_modality: dict[str, list[str]] = {}
+        for each in stream.inputs:
+            self._by_modality.setdefault(each.modality.name, []).append(each.name)
+        self.ahead = AheadEmbedder(parts.embedders, self._stopwatch)
 
     @property
     def stream(self) -> str:
@@ -176,6 +183,20 @@ class Pipeline(Generic[ItemT]):
                 }
         return batch
 
+    def embed_ahead(self, batch: Batch[ItemT], beat: Callable[[], None]) -> None:
+        """Compute the vectors of a prepared batch, as far as they can be had, while the previous batch is in hand.
+
+        Raises:
+            Stopped: by `beat`, because the worker stops.
+        """
+        if isinstance(self._stages, CompletesInputs):
+            return
+        inputs: dict[str, list[Any]] = {
+            modality: [item.inputs[name] for item in batch.items for name in names if name in item.inputs]
+            for modality, names in self._by_modality.items()
+        }
+        batch.ahead = self.ahead.embed(inputs, beat)
+
     def unblock(self, batch: Batch[ItemT]) -> None:
         """If a record with a newer schema blocked this batch, prepare it again: another worker may own that record now."""
         if batch.blocked_by is not None:
@@ -206,7 +227,8 @@ class Pipeline(Generic[ItemT]):
             self._complete_and_embed(self._stages, live)
         else:
             with self._stopwatch.time("embed", len(live)):
-                self._embed(live)
+                asked = self._embed(live, self.ahead.usable(batch.ahead))
+            self.ahead.learn(asked, sum(len(item.inputs) for item in items))
         conflicts = keep_newest(items) + sum(item.is_conflict for item in items)
         live = [item for item in items if item.is_live]
         with self._stopwatch.time("decide", len(live)):
@@ -238,28 +260,33 @@ class Pipeline(Generic[ItemT]):
                 stages.complete(now)
             completed = [item for item in now if item.is_live]
             with self._stopwatch.time("embed", len(completed)):
-                self._embed(completed)
+                self._embed(completed, {})
             items = supersede_older(later, now)
             if not items:
                 return
 
-    def _embed(self, items: Sequence[ItemT]) -> None:
-        """Reuse the stored vectors of unchanged inputs, and embed the other inputs with one call per model."""
+    def _embed(self, items: Sequence[ItemT], ahead: Mapping[str, Ahead]) -> int:
+        """Reuse the stored vectors of unchanged inputs, and embed the other inputs with one call per model.
+
+        Returns:
+            How many inputs were not reused.
+        """
         for item in items:
             if item.stored is not None:
                 _reuse_vectors(item, item.stored, self._stream.inputs)
-        names: dict[str, list[str]] = {}
-        for each in self._stream.inputs:
-            names.setdefault(each.modality.name, []).append(each.name)
-        for modality, own in names.items():
+        asked = 0
+        for modality, own in self._by_modality.items():
             live = [item for item in items if item.is_live]  # another model may have refused the others
             pairs = [(item, name) for item in live for name in own if name in item.inputs and name not in item.embedded]
-            answers = self._embedders[modality].embed([item.inputs[name] for item, name in pairs])
+            asked += len(pairs)
+            inputs = [item.inputs[name] for item, name in pairs]
+            answers = self._embedders[modality].embed(inputs, ahead.get(modality, NOTHING_AHEAD))
             for (item, name), answer in zip(pairs, answers, strict=True):
                 if isinstance(answer, Rejected):
                     item.rejected = answer
                 else:
                     item.embedded[name] = answer
+        return asked
 
     def _decide(self, items: Sequence[ItemT]) -> None:
         for item in items:

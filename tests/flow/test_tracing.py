@@ -44,6 +44,9 @@ OTHER: Headers = (("traceparent", f"00-{TRACE_ID}-{OTHER_ID}-01".encode()),)
 
 WORK = {"decode", "media", "prepare", "lookup", "embed", "decide", "build", "store", "produce", "commit"}
 
+AHEAD = "embed_ahead"
+"""The first batch may be prepared before the model was looked at, and then it is not embedded ahead."""
+
 
 @dataclass
 class Desk:
@@ -146,7 +149,7 @@ def check_batches(receiver: Receiver) -> None:
     assert {batch.parent_id for batch in batches} == {""}
     for batch in batches:
         stages = [span for span in receiver.spans if span.parent_id == batch.span_id]
-        assert {span.name for span in stages} == WORK
+        assert {span.name for span in stages} - {AHEAD} == WORK
         assert {span.trace_id for span in stages} == {batch.trace_id} != {TRACE_ID}
         assert all(0 <= span.took_ns <= batch.took_ns + 1_000_000 for span in stages)
 

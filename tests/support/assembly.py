@@ -178,6 +178,7 @@ class Assembly:
     pool: HostPool = field(default_factory=lambda: HostPool(2, 2))
     tracer: Tracer = field(default_factory=Tracer)
     backfill: Backfill | None = None
+    upkeep: Callable[[], None] = lambda: None
     decoder: Decoder = field(default_factory=lambda: Decoder(DecodingSettings(), INLINE_LIMIT_BYTES, SystemClock()))
 
     def __post_init__(self) -> None:
@@ -234,7 +235,7 @@ class Assembly:
         """Return a worker of these parts."""
         cost = Cost(self.stream.cost, self.stream.cost_unit)
         gatherer = Gatherer(self.source, self.batch, cost, self.clock, self.reported)
-        parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle, self.tracer)
+        parts = Parts(self.source, gatherer, self.pipeline, self.settler, self.lifecycle, self.tracer, self.upkeep)
         observer = Observers([self.reported, *self.tracer.observers])
         return Worker(parts, FailurePolicies(), self.clock, observer)
 

@@ -301,6 +301,7 @@ class FakeModel:
         nan: Texts that contain it get a vector of NaN.
     """
 
+    any_thread = True
     fingerprint = "fa4e0000"
 
     def __init__(self, dim: int = DIM, poison: str = "POISON", nan: str = "NANVECTOR") -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from schemas.outcomes import Outcome
+from shared.embedding.canaries import CANARY
 from shared.engine.breaker import BreakerLimits
 from shared.errors import DeviceLost, Fatal, Unavailable
 from shared.records import Record
@@ -290,3 +291,34 @@ def test_a_consumer_failure_during_an_outage_ends_the_worker() -> None:
     with pytest.raises(Fatal, match="consuming has failed"):
         parts.worker().run()
     assert parts.source.committed == []
+
+
+def test_vectors_are_computed_once_ahead_of_their_batch() -> None:
+    parts = assembly(*tickets(4), batch=2)
+    parts.worker().run()
+    assert sorted(map(len, parts.model.calls)) == [2, 2]
+    assert len(parts.source.committed) == 4
+
+
+def test_vectors_computed_before_a_doubt_are_computed_again() -> None:
+    parts = assembly(*tickets(2))
+    faults = [Unavailable(CANARY, "it answers otherwise than before")]
+
+    def keep() -> None:
+        if parts.model.calls and faults:
+            raise faults.pop()
+
+    parts.upkeep = keep
+    parts.pipeline.ahead.trust()  # before the prepare thread begins
+    parts.worker().run()
+    assert [len(call) for call in parts.model.calls] == [2, 2]
+    assert len(parts.source.committed) == 2
+
+
+def test_a_topic_that_is_read_again_is_embedded_ahead_once_at_most() -> None:
+    first = assembly(*tickets(6), batch=2)
+    first.worker().run()
+    again = assembly(*tickets(6), batch=2, collection=first.collection)
+    again.worker().run()
+    assert len(again.source.committed) == 6
+    assert len(again.model.calls) <= 2, "the batch in hand and the one that was prepared beside it"

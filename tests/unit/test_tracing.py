@@ -91,7 +91,7 @@ def test_a_batch_has_a_span_linked_to_its_records_with_a_child_for_each_stage() 
     assert (len(batch.links), batch.dropped_links, batch.parent) == (200, 0, None)
     assert (attribute(batch, "messaging.batch.message_count"), attribute(batch, "millrace.batch")) == (200, 1)
     stages = [span for span in traces.spans if parent_of(span) == ids_of(batch)[1]]
-    names = ["decode", "prepare", "lookup", "embed", "decide", "build", "store", "produce", "commit"]
+    names = ["decode", "prepare", "embed_ahead", "lookup", "embed", "decide", "build", "store", "produce", "commit"]
     assert [span.name for span in stages] == names
     assert {ids_of(span)[0] for span in stages} == {ids_of(batch)[0]}
     assert ids_of(batch)[0] != TRACE_ID

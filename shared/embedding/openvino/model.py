@@ -12,7 +12,7 @@ from shared.embedding.openvino.device import Compiled, Format, check_device, has
 from shared.embedding.openvino.graph import IDS, MASK, build_graph
 from shared.embedding.openvino.layout import read_layout
 from shared.embedding.passes import CPU, Forward, Passes
-from shared.embedding.port import TEXT, Embeddings, Matrix, Model
+from shared.embedding.port import TEXT, Embeddings, Matrix, SharedModel
 from shared.embedding.registry import TextCard
 from shared.embedding.tokens import Tokens
 from shared.embedding.windows import PROBE_TEXT, Windows
@@ -25,7 +25,7 @@ FAITHFUL_COSINE = 0.9999
 log = get_logger("embedding")
 
 
-class OpenVinoModel(Model[str]):
+class OpenVinoModel(SharedModel[str]):
     """A loaded text model.
 
     Args:
@@ -40,6 +40,8 @@ class OpenVinoModel(Model[str]):
         Unsupported: this backend does not know a part of the model.
         Fatal: the device is not the CPU, or the files differ from the card.
     """
+
+    any_thread = True
 
     def __init__(
         self,
