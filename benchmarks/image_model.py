@@ -11,15 +11,16 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-import torch
 
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.image.model import ImageModel
+from shared.embedding.pictures import load_pictures
 from shared.embedding.port import Pixels
 from shared.embedding.registry import load_image_card
 from shared.errors import Rejected
 from shared.media.decoding.decoder import Decoder
+from shared.model_settings import ImageSettings
 from shared.pictures import PictureReader
 
 CLOCK = SystemClock()
@@ -43,12 +44,7 @@ def rates(model: ImageModel, pictures: Sequence[Pixels]) -> dict[int, list[float
 
 def show_features(model: ImageModel, pictures: Sequence[Pixels]) -> None:
     """Print the lengths of the features, and the agreement of the classes."""
-    rows = []
-    for start in range(0, len(pictures), PASS):
-        with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(pictures[start : start + PASS])).to(model.device)
-            rows.append(model.network.features(pixels).cpu().numpy())
-    features = np.concatenate(rows)
+    features = model.embed_unscaled(pictures).vectors
     lengths = np.linalg.norm(features, axis=1)
     low, middle, high = lengths.min(), np.median(lengths), lengths.max()
     print(f"feature_norm: median {middle:.2f} ({low:.2f} to {high:.2f}), {len(lengths)} pictures")
@@ -81,11 +77,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--models-file", type=Path)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--backend", default="auto", choices=["auto", "torch", "openvino"], help="torch for --onnx")
     parser.add_argument("--micro-batch-pixels", type=int, default=401_408)
     parser.add_argument("--onnx", type=Path)
     given = parser.parse_args()
     pictures = prepare_folder(given.folder, given.key, given.models_file)
-    model = ImageModel(load_image_card(given.key, given.models_file), given.device, given.micro_batch_pixels)
+    configured = ImageSettings(
+        model=given.key,
+        models_file=given.models_file,
+        device=given.device,
+        backend=given.backend,
+        micro_batch_pixels=given.micro_batch_pixels,
+    )
+    model = load_pictures(load_image_card(given.key, given.models_file), configured)
     show_features(model, pictures)
     for size, found in rates(model, pictures[:PICTURES]).items():
         print(f"batches of {size}: {median(found):.1f} pictures/s ({min(found):.1f} to {max(found):.1f})")

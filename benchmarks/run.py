@@ -30,6 +30,7 @@ from benchmarks import (
     encoders,
     end_to_end,
     federated,
+    image_backends,
     images,
     importing,
     languages,
@@ -62,6 +63,7 @@ def main() -> None:
     federated.report(tickets=1_024 if quick else 8_192, rounds=1 if quick else 5)
     cache.report(texts_wanted=1_024 if quick else 4_096, rounds=3 if quick else 9)
     decoding.report(quick)
+    image_backends.report(compared=100 if quick else 300, timed=32 if quick else 96, rounds=2 if quick else 7)
     images.report(wanted=200 if quick else 600, rounds=2 if quick else 5)
     if not quick:
         images.memory(20_000)

@@ -147,11 +147,12 @@ def load_image_model(image: ImageSettings) -> ClassifyingModel:
     """
     card = load_image_card(image.model, image.models_file)
     try:
-        from shared.embedding.image.model import ImageModel
+        from shared.embedding.pictures import load_pictures
 
-        return ImageModel(card, image.device, image.micro_batch_pixels)
+        return load_pictures(card, image)
     except ImportError as error:
-        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{card.extra}]") from error
+        extra = "openvino" if error.name == "openvino" else card.extra
+        raise Fatal(f"model {card.key} needs {error.name}: install millrace[{extra}]") from error
 
 
 def load_recogniser(key: str, models_file: Path | None, device: str) -> Recogniser:

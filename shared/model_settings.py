@@ -68,6 +68,22 @@ class ImageSettings(Part):
     )
     models_file: Path | None = Field(default=None, description="Your own models.toml; empty: the packaged one.")
     device: str = Field(default="auto", description="auto, cpu, cuda, cuda:1, ...; auto uses the first GPU, if any.")
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        default="auto",
+        description="What computes the model: auto is openvino on a CPU if it is installed and can compute the model, "
+        "otherwise torch.",
+    )
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="The number format in which openvino computes: auto is bfloat16 if the CPU has instructions for it and "
+        "the vectors stay faithful, otherwise float32 (docs/models.md).",
+    )
+    streams: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many micro-batches openvino computes at once; empty: one for each core that the process may use, "
+        "which is fastest; fewer need less memory.",
+    )
     micro_batch_pixels: int = Field(
         default=401_408,
         ge=1,

@@ -21,6 +21,7 @@ from shared.embedding.audio.port import RATE_HZ, Piece
 from shared.embedding.canary_inputs import pictures
 from shared.embedding.files import files_of
 from shared.embedding.image.model import ImageModel
+from shared.embedding.image.network import TorchLayers
 from shared.embedding.port import Pixels
 from shared.embedding.registry import ImageCard, TextCard, load_text_card
 from shared.embedding.text import SentenceModel
@@ -110,14 +111,16 @@ def picture_subjects(device: torch.device, texts: int) -> Iterator[Subject]:
         for card in (_efficientnet(Path(folder) / "efficientnet"), _clip(Path(folder) / "clip")):
             made = pictures(card.crop_px)
             given = [made[at % len(made)] for at in range(count)]
-            fast = ImageModel(card, str(device), MICRO_BATCH_PIXELS if device.type == "cuda" else 401_408)
-            plain = ImageModel(card.model_copy(update={"dtype": "float32"}), str(device), 32 * card.pixels)
+            layers = TorchLayers(card, str(device))
+            fast = ImageModel(card, layers, MICRO_BATCH_PIXELS if device.type == "cuda" else 401_408)
+            exact = card.model_copy(update={"dtype": "float32"})
+            plain = ImageModel(exact, TorchLayers(exact, str(device)), 32 * card.pixels)
             one = torch.from_numpy(np.stack(given[:1])).to(device)
             yield Subject(
                 card.key,
                 count,
                 float(count * card.pixels),
-                count * counted_flops(fast.network, one),
+                count * counted_flops(layers.network, one),
                 {
                     "Millrace, bfloat16": _embed(fast, given),
                     "float32, batches of 32": _embed(plain, given),

@@ -10,9 +10,11 @@ import numpy as np
 from millrace.attached import load_text_reader
 from millrace.doctor.finding import Finding
 from shared.clock import SystemClock
+from shared.embedding.backends import choose_for_pictures
 from shared.embedding.registry import SpeechCard, load_image_card, load_speech_card
 from shared.errors import Fatal
 from shared.media.decoding.decoder import Decoder
+from shared.model_settings import ImageSettings
 from shared.settings import Settings, variable
 from shared.stream_settings import StreamSettings
 
@@ -99,16 +101,37 @@ def check_pictures_device(own: StreamSettings, stream: str) -> Iterator[Finding]
         from shared.media import perceptual
 
         perceptual.hash_picture(np.zeros((1, 1, 3), np.uint8))
+        by_openvino = _openvino_format(own.image)
     except ImportError as error:
-        fix = "install millrace[images]"
+        fix = f"install millrace[{'openvino' if error.name == 'openvino' else 'images'}]"
         yield Finding("pictures device", "wrong", NOT_INSTALLED.format(error.name), fix)
         return
+    if by_openvino is not None:
+        found = f"cpu, by openvino {by_openvino} (configured: {own.image.device})"
+        yield Finding("pictures device", "ok", found)
+        return
     device = choose_device(own.image.device)
-    yield Finding("pictures device", "ok", f"{device} (configured: {own.image.device})")
+    yield Finding("pictures device", "ok", f"{device}, by torch (configured: {own.image.device})")
     pixels = own.image.micro_batch_pixels
     if device.type != "cpu" and pixels < SMALL_FOR_A_GPU_PIXELS:
         fix = f"set {variable(stream, 'image', 'micro_batch_pixels')} to 13000000"
         yield Finding("pictures device", "warning", f"micro-batches of {pixels} pixels leave a GPU idle", fix)
+
+
+def _openvino_format(image: ImageSettings) -> str | None:
+    """Return the number format in which OpenVINO will compute; None if torch computes.
+
+    Raises:
+        Fatal: OpenVINO cannot use the configured device.
+    """
+    if choose_for_pictures(image.backend, image.device) == "torch":
+        return None
+    from shared.embedding.openvino.device import check_device, has_bfloat16
+
+    check_device(load_image_card(image.model, image.models_file), image.device)
+    if image.dtype != "auto":
+        return f"in {image.dtype}"
+    return "in bfloat16 if the vectors are the same, else in float32" if has_bfloat16() else "in float32"
 
 
 def check_text_reader() -> Iterator[Finding]:

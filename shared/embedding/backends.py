@@ -1,4 +1,4 @@
-"""Which library computes a text model. Nothing that computes is imported here."""
+"""Which library computes a model. Nothing that computes is imported here."""
 
 from importlib.util import find_spec
 from typing import Literal
@@ -13,7 +13,7 @@ Wanted = Literal["auto", "torch", "openvino"]
 
 
 def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
-    """Return the backend of a model.
+    """Return the backend of a text model.
 
     With `auto` it is OpenVINO if that is installed, knows the model and has a CPU to run on, because it is several times as
     fast there and its vectors are the same; otherwise torch.
@@ -36,7 +36,23 @@ def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
         return "openvino"
     if wanted != "auto":
         return wanted
-    return "openvino" if is_on_cpu(device) and find_spec("openvino") is not None and _is_known(card) else "torch"
+    return "openvino" if _has_openvino(device) and _is_known(card) else "torch"
+
+
+def choose_for_pictures(wanted: Wanted, device: str) -> Literal["torch", "openvino"]:
+    """Return the backend of a model of pictures, whether or not it knows the model.
+
+    Args:
+        wanted: The configured backend; with `auto`, it is OpenVINO if that is installed and has a CPU to run on.
+        device: The configured device.
+    """
+    if wanted != "auto":
+        return wanted
+    return "openvino" if _has_openvino(device) else "torch"
+
+
+def _has_openvino(device: str) -> bool:
+    return is_on_cpu(device) and find_spec("openvino") is not None
 
 
 def _is_known(card: TextCard) -> bool:

@@ -215,6 +215,11 @@ class ImageCard(ModelCard):
         """The number of pixels that the model sees of each picture."""
         return self.crop_px**2
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of a prepared picture."""
+        return (self.crop_px, self.crop_px, 3)
+
     def check_loaded(self, dim: int, pooling: str) -> None:
         """Compare the card with the loaded model.
 

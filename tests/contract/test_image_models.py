@@ -6,6 +6,7 @@ docs/models.md says, nor how well they embed. Nothing here has run on a GPU.
 
 import json
 import tomllib
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, CLIPConfig, CLIPModel, CLIPVisionModelWithProjection
 
 from millrace.resources import load_image_model
-from shared.embedding.image.classes import ClassifyingModel
+from shared.embedding.backends import Wanted
 from shared.embedding.image.export import export_onnx
 from shared.embedding.image.model import ImageModel
 from shared.embedding.image.pixels import prepare_picture
@@ -51,15 +52,36 @@ def folder(family: Family, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return family.save(tmp_path_factory.mktemp("family") / "model")
 
 
-def settings(family: Family, folder: Path, micro_batch_pixels: int = 1 << 20, **changes: Any) -> ImageSettings:
+@pytest.fixture(scope="module", autouse=True)
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep converted models in a folder of this module."""
+    folder = tmp_path_factory.mktemp("kept")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("MILLRACE_OPERATION__MODELS_DIR", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module", params=["torch", "openvino"])
+def backend(request: pytest.FixtureRequest) -> Wanted:
+    """Return each backend in turn."""
+    wanted: Wanted = request.param
+    return wanted
+
+
+def settings(
+    family: Family, folder: Path, backend: Wanted = "torch", micro_batch_pixels: int = 1 << 20, **changes: Any
+) -> ImageSettings:
     models = folder.parent / "models.toml"
     models.write_text(family.row(folder, **changes), encoding="utf-8")
-    return ImageSettings(model="small", models_file=models, device="cpu", micro_batch_pixels=micro_batch_pixels)
+    configured: dict[str, Any] = {"device": "cpu", "backend": backend, "micro_batch_pixels": micro_batch_pixels}
+    return ImageSettings(model="small", models_file=models, **configured)
 
 
-def loaded(family: Family, folder: Path, **changes: Any) -> tuple[ImageCard, ClassifyingModel]:
-    image = settings(family, folder, **changes)
-    return load_image_card(image.model, image.models_file), load_image_model(image)
+def loaded(family: Family, folder: Path, backend: Wanted = "torch", **changes: Any) -> tuple[ImageCard, ImageModel]:
+    image = settings(family, folder, backend, **changes)
+    model = load_image_model(image)
+    assert isinstance(model, ImageModel)
+    return load_image_card(image.model, image.models_file), model
 
 
 def prepared(card: ImageCard) -> list[Pixels]:
@@ -90,8 +112,8 @@ def by_the_library(family: Family, folder: Path, card: ImageCard, pictures: list
     return np.asarray(rows, np.float32)
 
 
-def test_vectors_are_those_of_the_library_alone_and_in_a_batch(family: Family, folder: Path) -> None:
-    card, model = loaded(family, folder)
+def test_vectors_are_those_of_the_library_alone_and_in_a_batch(family: Family, folder: Path, backend: Wanted) -> None:
+    card, model = loaded(family, folder, backend)
     pictures = prepared(card)
     found = model.embed(pictures)
     assert found.vectors.shape == (len(PICTURES), family.fields["dim"]) == (len(PICTURES), model.dim)
@@ -108,21 +130,21 @@ def test_vectors_are_those_of_the_library_alone_and_in_a_batch(family: Family, f
     assert (found.vectors @ found.vectors.T).min() < 0.9, "pictures differ, so the comparisons show something"
 
 
-def test_small_micro_batches_change_no_vector_and_no_order(family: Family, folder: Path) -> None:
-    card, model = loaded(family, folder)
+def test_small_micro_batches_change_no_vector_and_no_order(family: Family, folder: Path, backend: Wanted) -> None:
+    card, model = loaded(family, folder, backend)
     pictures = prepared(card)
-    small = load_image_model(settings(family, folder, micro_batch_pixels=2 * card.pixels))
+    small = load_image_model(settings(family, folder, backend, 2 * card.pixels))
     assert (small.embed(pictures).vectors * model.embed(pictures).vectors).sum(axis=1).min() > SAME
     assert model.embed([]).vectors.shape == (0, model.dim)
     model.probe()
 
 
-def test_a_card_that_differs_from_the_model_is_fatal(family: Family, folder: Path) -> None:
+def test_a_card_that_differs_from_the_model_is_fatal(family: Family, folder: Path, backend: Wanted) -> None:
     with pytest.raises(Fatal, match="states dim = 7, but the loaded model has"):
-        load_image_model(settings(family, folder, dim=7))
+        load_image_model(settings(family, folder, backend, dim=7))
     other = "average" if family.fields["pooling"] == "cls" else "cls"
     with pytest.raises(Fatal, match="pooling = "):
-        load_image_model(settings(family, folder, pooling=other))
+        load_image_model(settings(family, folder, backend, pooling=other))
 
 
 def test_a_changed_file_is_fatal(family: Family, tmp_path: Path) -> None:
@@ -144,8 +166,8 @@ def test_a_missing_tensor_is_fatal_and_not_drawn_at_random(family: Family, tmp_p
         load_image_model(settings(family, folder))
 
 
-def test_a_picture_that_is_not_prepared_is_an_error_of_that_picture(tmp_path: Path) -> None:
-    _, model = loaded(LITE, LITE.save(tmp_path / "model"))
+def test_a_picture_that_is_not_prepared_is_an_error_of_that_picture(tmp_path: Path, backend: Wanted) -> None:
+    _, model = loaded(LITE, LITE.save(tmp_path / "model"), backend)
     with pytest.raises(ValueError, match="is not prepared for this model"):
         model.embed([drawn(1, 33, 32)])
     with pytest.raises(ValueError, match="is not prepared for this model"):
@@ -154,7 +176,7 @@ def test_a_picture_that_is_not_prepared_is_an_error_of_that_picture(tmp_path: Pa
 
 def test_a_device_that_fails_on_a_grey_picture_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, model = loaded(LITE, LITE.save(tmp_path / "model"))
-    monkeypatch.setattr(model, "network", lambda _: 1 / 0)
+    monkeypatch.setattr(model.layers, "features", lambda _: 1 / 0)
     with pytest.raises(DeviceLost, match="even on a grey picture on cpu"):
         model.probe()
 
@@ -278,14 +300,12 @@ def test_a_checkpoint_of_clip_with_both_towers_gives_the_vectors_of_its_pictures
 @pytest.mark.parametrize("name", ["timm EfficientNet-Lite0", "timm ViT", "CLIP", "ResNet"])
 def test_an_exported_model_gives_the_same_vectors(name: str, tmp_path: Path) -> None:
     _, model = loaded(BY_NAME[name], BY_NAME[name].save(tmp_path / "model"))
-    assert isinstance(model, ImageModel)
     assert export_onnx(model, tmp_path / "model.onnx") > SAME
     assert (tmp_path / "model.onnx").stat().st_size > 10_000
 
 
 def test_an_exported_model_with_other_vectors_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _, model = loaded(LITE, LITE.save(tmp_path / "model"))
-    assert isinstance(model, ImageModel)
     monkeypatch.setattr(torch.onnx, "export", partial(exported_without_mean, torch.onnx.export))
     with pytest.raises(Fatal, match="have a cosine of only"):
         export_onnx(model, tmp_path / "model.onnx")
@@ -293,18 +313,19 @@ def test_an_exported_model_with_other_vectors_is_refused(tmp_path: Path, monkeyp
 
 
 def exported_without_mean(export: Any, network: Any, *args: Any, **options: Any) -> None:
-    shift = network.shift.clone()
-    network.shift.zero_()
+    normalising = network.network
+    shift = normalising.shift.clone()
+    normalising.shift.zero_()
     export(network, *args, **options)
-    network.shift.copy_(shift)
+    normalising.shift.copy_(shift)
 
 
 # --- classes ---
 
 
-def test_the_classes_are_those_of_the_library(tmp_path: Path) -> None:
+def test_the_classes_are_those_of_the_library(tmp_path: Path, backend: Wanted) -> None:
     folder = B0.save(tmp_path / "model")
-    card, model = loaded(B0, folder)
+    card, model = loaded(B0, folder, backend)
     head, pictures = model.class_head, prepared(card)
     assert head is not None
     assert len(head.names) == 1_000

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
@@ -22,9 +21,8 @@ from millrace.resources import load_image_model
 from shared.clock import SystemClock
 from shared.decoding_settings import DecodingSettings
 from shared.embedding.image.classes import ClassHead, ClassifyingModel
-from shared.embedding.image.model import ImageModel
 from shared.embedding.image.pixels import prepare_picture
-from shared.embedding.port import Matrix, Pixels
+from shared.embedding.port import Matrix, Pixels, UnscaledModel
 from shared.embedding.registry import load_image_card
 from shared.media.decoding.decoder import Decoder
 from shared.model_settings import ImageSettings
@@ -33,12 +31,12 @@ CARD = load_image_card("efficientnet-lite0")
 KINDS = ("Landscape", "Portrait")
 ORIENTATIONS = 9
 SAME, APART = 0.98, 0.9
+FAITHFUL = 0.9999
 MIDDLE = 0.12
 """The number takes less than this share of the shorter side, to each side of the centre."""
 
 SAME_CLASS, SAME_PROBABILITIES = 0.97, 0.15
 ACCURACY = 0.85
-PASS = 16
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,15 @@ def decoder() -> Iterator[Decoder]:
 
 
 @pytest.fixture(scope="module")
-def model() -> ClassifyingModel:
-    """Load the packaged model."""
-    return load_image_model(ImageSettings(device="cpu"))
+def other() -> ClassifyingModel:
+    """Load the packaged model by torch."""
+    return load_image_model(ImageSettings(device="cpu", backend="torch"))
+
+
+@pytest.fixture(scope="module", params=["torch", "openvino"])
+def model(request: pytest.FixtureRequest) -> ClassifyingModel:
+    """Load the packaged model by each backend."""
+    return load_image_model(ImageSettings(device="cpu", backend=request.param))
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +155,16 @@ def test_a_picture_that_stays_turned_is_noticed(model: ClassifyingModel, upright
         assert (found @ found.T)[0, 1:].max() < SAME
 
 
+def test_each_backend_has_the_vectors_of_torch(
+    model: ClassifyingModel, other: ClassifyingModel, photos: Photos, vectors: Matrix
+) -> None:
+    cosines = (vectors * other.embed(photos.pictures).vectors).sum(axis=1)
+    show(f"cosine with torch: mean {cosines.mean():.7f}, lowest {cosines.min():.7f}, {len(cosines)} photos")
+    assert len(cosines) == 300
+    assert cosines.min() >= FAITHFUL
+    assert model.fingerprint == other.fingerprint
+
+
 def test_clothes_are_recognised_by_a_regression_on_the_vectors(photos: Photos, vectors: Matrix) -> None:
     regression = LogisticRegression(C=10, max_iter=2_000)
     regression.fit(vectors[~photos.is_test], photos.labels[~photos.is_test])
@@ -164,7 +178,8 @@ def test_a_vector_gives_the_classes_of_the_features(
 ) -> None:
     """A vector has lost the length of its features; the card's median length takes its place."""
     others = [prepare_picture(each, CARD) for pictures in upright.values() for each in pictures]
-    features = features_of(model, [*photos.pictures, *others])
+    assert isinstance(model, UnscaledModel)
+    features = model.embed_unscaled([*photos.pictures, *others]).vectors
     norms, head = np.linalg.norm(features, axis=1), head_of(model)
     found = head.probabilities(np.concatenate([vectors, model.embed(others).vectors]))
     logits = features @ head.weight.T + head.bias
@@ -179,13 +194,3 @@ def test_a_vector_gives_the_classes_of_the_features(
     assert np.median(norms) == pytest.approx(CARD.feature_norm, rel=0.02)
     assert agreement >= SAME_CLASS
     assert distance < SAME_PROBABILITIES
-
-
-def features_of(model: ClassifyingModel, pictures: list[Pixels]) -> Matrix:
-    """Return the features of pictures with their lengths."""
-    assert isinstance(model, ImageModel)
-    rows = []
-    for start in range(0, len(pictures), PASS):
-        with torch.inference_mode():
-            rows.append(model.network.features(torch.from_numpy(np.stack(pictures[start : start + PASS]))).numpy())
-    return np.concatenate(rows)

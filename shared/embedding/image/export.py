@@ -6,15 +6,27 @@ import numpy as np
 import onnxruntime
 import torch
 
-from shared.embedding.image.model import GREY, ImageModel
+from shared.embedding.image.model import ImageModel
+from shared.embedding.image.network import TorchLayers
+from shared.embedding.image.pixels import sample_pictures
 from shared.embedding.port import Pixels
 from shared.errors import Fatal
 
 SAME = 0.9999
 """The lowest cosine of a vector of the file with that of torch; rounding alone moves it by less than 0.000001."""
 
-CELLS_PX = (1, 4, 16, 64)
-SEED = 22
+
+class _Scaled(torch.nn.Module):
+    """Layers whose features are scaled to unit length."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        features = self.network(pixels)
+        vectors: torch.Tensor = features / features.norm(dim=1, keepdim=True)
+        return vectors
 
 
 def export_onnx(model: ImageModel, file: Path) -> float:
@@ -24,17 +36,18 @@ def export_onnx(model: ImageModel, file: Path) -> float:
     output `vectors` the shape (pictures, dim), float32, of unit length. Normalising is part of the file.
 
     Args:
-        model: A model on a CPU.
+        model: A model that torch computes on a CPU.
         file: The file to write.
 
     Raises:
-        Fatal: the model is on another device, or the vectors differ; the file is deleted then.
+        Fatal: something else computes the model, or the vectors differ; the file is deleted then.
     """
-    if model.device.type != "cpu":
-        raise Fatal(f"a model is exported from the CPU, but this one is on {model.device}: load it with device cpu")
-    pictures = _pictures(model)
+    layers = model.layers
+    if not isinstance(layers, TorchLayers) or layers.device.type != "cpu":
+        raise Fatal("a model is exported from torch on the CPU: load it with backend torch and device cpu")
+    pictures = sample_pictures(model.shape)
     torch.onnx.export(
-        model.network,
+        _Scaled(layers.network).eval(),
         (torch.from_numpy(np.stack(pictures)),),
         file,
         input_names=["pixels"],
@@ -51,17 +64,6 @@ def export_onnx(model: ImageModel, file: Path) -> float:
             f"vectors of {file} have a cosine of only {lowest:.6f} with those of torch, at least {SAME} is needed"
         )
     return lowest
-
-
-def _pictures(model: ImageModel) -> list[Pixels]:
-    """Return pictures of noise, coarse and fine, and a grey one."""
-    rng = np.random.default_rng(SEED)
-    height, width, channels = model.shape
-    found = [np.full(model.shape, GREY, np.uint8)]
-    for cell_px in CELLS_PX:
-        noise = rng.integers(0, 256, (height // cell_px + 1, width // cell_px + 1, channels), np.uint8)
-        found.append(noise.repeat(cell_px, 0).repeat(cell_px, 1)[:height, :width])
-    return found
 
 
 def _lowest_cosine(model: ImageModel, file: Path, pictures: list[Pixels]) -> float:

@@ -9,6 +9,11 @@ from PIL import Image
 from shared.embedding.port import Pixels
 from shared.embedding.registry import ImageCard
 
+GREY = 128
+SEED = 22
+CELLS_PX = (1, 4, 16, 64)
+"""The sides of the squares of one colour that the pictures of noise are made of."""
+
 RESAMPLING = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 
@@ -33,3 +38,19 @@ def prepare_picture(pixels: Pixels, card: ImageCard) -> Pixels:
     size = (card.crop_px, card.crop_px)
     scaled = Image.fromarray(np.ascontiguousarray(pixels)).resize(size, RESAMPLING[card.interpolation], box)
     return np.array(scaled, np.uint8)
+
+
+def grey(shape: tuple[int, int, int]) -> Pixels:
+    """Return a grey picture of a shape."""
+    return np.full(shape, GREY, np.uint8)
+
+
+def sample_pictures(shape: tuple[int, int, int]) -> list[Pixels]:
+    """Return the same pictures at each call, a grey one and coarse and fine noise, by which computations are compared."""
+    rng = np.random.default_rng(SEED)
+    height, width, channels = shape
+    found = [grey(shape)]
+    for cell_px in CELLS_PX:
+        noise = rng.integers(0, 256, (height // cell_px + 1, width // cell_px + 1, channels), np.uint8)
+        found.append(noise.repeat(cell_px, 0).repeat(cell_px, 1)[:height, :width])
+    return found

@@ -57,6 +57,7 @@ class Compiled:
 
     Attributes:
         dtype: As given.
+        streams: The number of micro-batches that are computed at once.
         pool: As many threads as there are streams.
     """
 
@@ -69,11 +70,11 @@ class Compiled:
             "NUM_STREAMS": min(streams or cores, cores),
         }
         compiled = ov.Core().compile_model(graph, DEVICE, hints)
-        count: int = compiled.get_property("NUM_STREAMS")
+        self.streams: int = compiled.get_property("NUM_STREAMS")
         self._free = SimpleQueue[Any]()
-        for _ in range(count):
+        for _ in range(self.streams):
             self._free.put(compiled.create_infer_request())
-        self.pool = ThreadPoolExecutor(count, "embedding")
+        self.pool = ThreadPoolExecutor(self.streams, "embedding")
 
     def infer(self, inputs: Mapping[str, NDArray[Any]]) -> Matrix:
         """Return the output for the inputs, by name."""
