@@ -1,7 +1,7 @@
 """OpenVINO reports to its makers that it was imported; a process of Millrace must not.
 
-The library that reports writes files into the home folder before it sends anything: a green run shows that no such file was written,
-not that nothing else in OpenVINO uses a network.
+The library that reports writes files into the home folder before it sends anything: a green run shows that no such file was
+written, not that nothing else in OpenVINO uses a network.
 """
 
 import os
