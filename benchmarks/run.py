@@ -15,16 +15,19 @@ themselves, as `python -m benchmarks.NAME`; the docstring of each states its arg
 - models on a GPU: `gpu`
 - failures, on a real Kafka: `faults.brokers`, `faults.dlq_memory`, `faults.drift_killed`, `faults.frozen`,
   `faults.kills`, `faults.poison`, `faults.store_outage`
+- `peers`, a worker of tickets beside what people write with other libraries, is the last part; it takes arguments too
 - the samples of the demo are made by `drawn_samples`, `drawn_screenshots` and `spoken_samples`
 """
 
 import argparse
+import os
 
 from benchmarks import (
     audio,
     cache,
     decoding,
     drift,
+    encoders,
     end_to_end,
     federated,
     image_backends,
@@ -40,6 +43,7 @@ from benchmarks import (
     stages,
     throughput,
 )
+from benchmarks.peers import comparison
 from shared.logs import configure
 
 
@@ -68,10 +72,16 @@ def main() -> None:
     if not quick:  # tests/faults/test_drift_banking77.py is the short form
         drift.report(quick)
     stages.report(tickets=1_024 if quick else 8_192)
+    encoders.report(
+        ["speed"] if quick or "MILLRACE_DATA" not in os.environ else encoders.PARTS,
+        texts_wanted=128 if quick else 512,
+        rounds=2 if quick else 5,
+    )
     models.report(models.PACKAGED, None, texts_wanted=256 if quick else 2_048, rounds=2 if quick else 5)
     throughput.report(texts_wanted=512 if quick else 2_048, rounds=2 if quick else 5)
     if not quick:
         end_to_end.report()
+        comparison.run_all()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from millrace.cli import (
     ingest,
     lag,
     models,
+    models_build,
     pause,
     plot,
     policy,
@@ -53,6 +54,7 @@ app.command("ingest")(ingest.ingest)
 app.command("audit")(audit.audit)
 app.command("lag")(lag.lag)
 app.add_typer(drift.app, name="drift")
+models.app.command("build")(models_build.build_)
 app.add_typer(models.app, name="models")
 app.command("doctor")(doctor.doctor)
 app.command("pause")(pause.pause)

@@ -68,6 +68,8 @@ def _format(card: TextCard, embedding: EmbeddingSettings) -> str:
     from shared.embedding.openvino.model import stated_format
 
     check_openvino(card, embedding.device)
+    if card.backend == "openvino":
+        return f"in {card.dtype}"
     read_layout(card.locate())
     stated = stated_format(card) if embedding.dtype == "auto" else embedding.dtype
     return (

@@ -30,6 +30,10 @@ def choose_backend(card: TextCard, wanted: Wanted, device: str) -> Backend:
         if wanted != "auto":
             raise Fatal(f"model {card.key} runs on numpy, so backend {wanted} cannot be used: configure auto")
         return "numpy"
+    if card.backend == "openvino":
+        if wanted == "torch":
+            raise Fatal(f"model {card.key} is computed by openvino only, not by torch: configure auto")
+        return "openvino"
     if wanted != "auto":
         return wanted
     return "openvino" if _has_openvino(device) and _is_known(card) else "torch"

@@ -53,7 +53,7 @@ class ModelCard(BaseModel):
     parts: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     dim: int = Field(ge=1)
     dtype: Literal["float32", "float16", "bfloat16", "int8"]
-    backend: Literal["torch", "numpy", "ctranslate2", "openai", "timm", "transformers"]
+    backend: Literal["torch", "numpy", "openvino", "ctranslate2", "openai", "timm", "transformers"]
     licence: str
 
     @field_validator("source")

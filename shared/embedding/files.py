@@ -19,8 +19,12 @@ DOCUMENTS = re.compile(
 )
 """Names of documents, which people read and loaders do not."""
 
-UNREAD_NAMES = frozenset({"data_config.json", "py.typed"})
-"""A list of training data that comes with models of sentence-transformers, and a marker file for type checkers."""
+RECORD = "build.json"
+"""The record of how `millrace models build` made a model."""
+
+UNREAD_NAMES = frozenset({"data_config.json", "models.toml", "py.typed", RECORD})
+"""Also a list of training data that comes with models of sentence-transformers, rows of models, and a marker file for
+type checkers."""
 
 CODE_SUFFIXES = frozenset({".py", ".pyi"})
 """Code in a model's folder is never imported: the loaders refuse it, and `trust_remote_code` is never set."""

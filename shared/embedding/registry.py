@@ -21,12 +21,17 @@ IMAGE_WEIGHTS = {"timm": (".safetensors", ".pth", ".pt", ".bin"), "transformers"
 PICKLED = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 """File name suffixes of torch weights that are pickles; loading a pickle can run code."""
 
+BUILT = frozenset({"model.xml", "model.bin", "tokenizer.json"})
+"""The files of a model that `millrace models build` made; its weights are plain numbers, not a pickle."""
+
 SIDE_MAX_PX = 4_096
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class TextCard(ModelCard):
     """A row for a text model: any sentence-transformers model on torch, or Universal Sentence Encoder on numpy.
+
+    The backend openvino is that of models which `millrace models build` made.
 
     Attributes:
         bfloat16: Whether vectors computed in bfloat16 instead of float32 were measured to keep a cosine of at least 0.9999;
@@ -35,32 +40,43 @@ class TextCard(ModelCard):
 
     CHANGES_NO_VECTOR: ClassVar[frozenset[str]] = ModelCard.CHANGES_NO_VECTOR | {"bfloat16"}
     modality: Literal["text"]
-    dtype: Literal["float32", "float16", "bfloat16"]
-    backend: Literal["torch", "numpy"]
+    dtype: Literal["float32", "float16", "bfloat16", "int8"]
+    backend: Literal["torch", "numpy", "openvino"]
     window_tokens: int = Field(ge=8)
     pooling: Literal["mean", "cls", "mean_sqrt_len_tokens"]
     preparation: Preparation
     prompt: str
     bfloat16: Literal["faithful", "differs"] | None = None
 
-    @field_validator("files")
-    @classmethod
-    def _refuse_pickles(cls, files: dict[str, str]) -> dict[str, str]:
-        for name in files:
-            if PurePosixPath(name).suffix in PICKLED:
-                raise ValueError(f"{name} is a pickle, which can run code: use the model's safetensors files")
-        return files
+    @model_validator(mode="after")
+    def _refuse_pickles(self) -> Self:
+        allowed = BUILT if self.backend == "openvino" else frozenset()
+        for name in self.files:
+            if PurePosixPath(name).suffix in PICKLED and name not in allowed:
+                raise ValueError(f"files: {name} is a pickle, which can run code: use the model's safetensors files")
+        return self
 
     @model_validator(mode="after")
     def _check_dtype(self) -> Self:
         if self.backend == "numpy" and self.dtype != "float32":
             raise ValueError(f"the backend numpy computes in float32, but dtype is {self.dtype}")
+        if (self.backend == "openvino") != (self.dtype == "int8"):
+            raise ValueError(
+                f"dtype is {self.dtype} and the backend {self.backend}, but int8 and the backend openvino belong together: "
+                "`millrace models build` makes such a model and its row; openvino computes rows of the backend torch too"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_built(self) -> Self:
+        if self.backend == "openvino" and (missing := sorted(BUILT - self.files.keys())):
+            raise ValueError(f"files must list {', '.join(missing)} for the backend openvino")
         return self
 
     @property
     @override
     def extra(self) -> str:
-        return "multilingual" if self.backend == "numpy" else "text"
+        return {"numpy": "multilingual", "openvino": "openvino"}.get(self.backend, "text")
 
     def check_loaded(self, dim: int | None, pooling: str | None, longest_tokens: int | None) -> None:
         """Compare the card with the loaded model.

@@ -64,7 +64,7 @@ def test_streams_change_no_vector(card: TextCard, streams: int) -> None:
 
 
 def test_a_gpu_is_refused(card: TextCard) -> None:
-    with pytest.raises(Fatal, match="the backend openvino runs on the CPU, not on cuda:1: configure auto or cpu"):
+    with pytest.raises(Fatal, match="the backend openvino runs on the CPU, not on cuda:1: configure the device cpu"):
         OpenVinoModel(card, "cuda:1", 1_024)
 
 

@@ -22,6 +22,7 @@ from shared.embedding.text import SentenceModel
 from shared.embedding.universal import UniversalModel
 from shared.records import Vector
 from shared.text.preparation import Preparation
+from tests.support.built_models import built_card
 from tests.support.fakes import FakeModel
 from tests.support.multilingual import ROWS, multilingual_card
 from tests.support.universal import UniversalReference
@@ -29,6 +30,10 @@ from tests.support.words import CHARACTERS, WORDS
 
 Pooling = Literal["mean", "cls"]
 SMALL_DIM, SMALL_WINDOW = 32, 24
+INT8 = "int8"
+SAME_INT8, RIGHT_INT8 = 0.998, 0.97
+"""Sums in another order round otherwise, and so does a byte that depends on them."""
+
 PACKAGED = ("minilm-l6-v2", "use-multilingual-v3")
 
 
@@ -65,12 +70,19 @@ def small_card(folder: Path, pooling: Pooling) -> TextCard:
 
 @dataclass
 class Subject:
-    """A model under test, its card if it has one, and independent facts about it."""
+    """A model under test, its card if it has one, and independent facts about it.
+
+    `original` is the card of the model that an int8 model was made of,
+    `same` is the lowest cosine of two vectors of one text by this model, and `right` that with the independent computation.
+    """
 
     name: str
     model: TextModel
     card: TextCard | None = None
     dtype: Format | None = None
+    same: float = 0.9999
+    right: float = 0.9999
+    original: TextCard | None = None
 
     def load(self, card: TextCard, micro_batch_tokens: int = 1_024) -> TextModel:
         """Load another card by the same backend."""
@@ -84,7 +96,11 @@ class Subject:
     def reference(self) -> "Reference":
         """The same weights without Millrace's code."""
         assert self.card is not None
-        return UniversalReference(self.card) if self.card.backend == "numpy" else TorchReference(self.card)
+        return (
+            UniversalReference(self.card)
+            if self.card.backend == "numpy"
+            else TorchReference(self.original or self.card)
+        )
 
     @property
     def room(self) -> int:
@@ -149,16 +165,19 @@ def load(card: TextCard, micro_batch_tokens: int = 1_024, dtype: Format | None =
 def subject(name: str, folder: Path) -> Subject:
     """Load a model to test by name: a packaged model, a row of docs/multilingual.toml, or a small BERT.
 
-    After the name may stand `@` and the number format in which OpenVINO computes it.
+    After the name may stand `@` and the number format in which OpenVINO computes it; with `int8`, a model is made.
     """
     if name == "fake":
         return Subject(name, FakeModel())
     name, _, given = name.partition("@")
-    dtype = next((each for each in HINTS if each == given), None)
+    dtype = next((each for each in HINTS if each == given), "float32" if given == INT8 else None)
     if name in ROWS:
         card = multilingual_card(name, folder)
     elif name in PACKAGED:
         card = load_text_card(name)
     else:
         card = small_card(folder, "cls" if name == "small-cls" else "mean")
+    if given == INT8:
+        made = built_card(card, folder.with_name(f"{folder.name}-built"))
+        return Subject(name, load(made, dtype=dtype), made, dtype, SAME_INT8, RIGHT_INT8, card)
     return Subject(name, load(card, dtype=dtype), card, dtype)

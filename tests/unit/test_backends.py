@@ -124,10 +124,12 @@ def test_weights_of_each_format_are_read(tmp_path: Path, dtype: torch.dtype) -> 
     tensors = {"one": torch.randn(3, 5).to(dtype), "two": torch.randn(7).to(dtype), "ids": torch.arange(4)}
     save_file(tensors, tmp_path / "model.safetensors", {"format": "pt"})
     found = map_weights(tmp_path / "model.safetensors")
-    assert sorted(found) == ["one", "two"]
-    for name, values in found.items():
-        assert values.dtype == np.float32
-        np.testing.assert_array_equal(values, tensors[name].float().numpy())
+    assert sorted(found.tensors) == ["one", "two"]
+    for _ in range(2):
+        for name, values in found.tensors.items():
+            assert values.dtype == np.float32
+            np.testing.assert_array_equal(values, tensors[name].float().numpy())
+        found.release()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from joblib import cpu_count
 from numpy.typing import NDArray
 
 from shared.embedding.card import ModelCard
-from shared.embedding.cpu import is_on_cpu
+from shared.embedding.cpu import is_on_cpu, multiplies_bytes
 from shared.embedding.port import Matrix
 from shared.errors import Fatal
 
@@ -26,13 +26,20 @@ HINTS: Mapping[Format, str] = {"float32": "f32", "bfloat16": "bf16"}
 
 
 def check_device(card: ModelCard, device: str) -> None:
-    """Check the configured device.
+    """Check the configured device: `auto` is the CPU for a model that no GPU computes.
 
     Raises:
-        Fatal: it is not the CPU.
+        Fatal: it is not the CPU, or the model is in int8 and the CPU would compute other vectors of it.
     """
-    if not is_on_cpu(device):
-        raise Fatal(f"model {card.key}: the backend openvino runs on the CPU, not on {device}: configure auto or cpu")
+    if card.dtype == "int8" and not multiplies_bytes():
+        raise Fatal(
+            f"model {card.key} is in int8, which needs a CPU with VNNI (AVX512-VNNI, AVX-VNNI or AMX): any other one "
+            "computes different vectors of it, and slowly; use the model that it was made of"
+        )
+    if not is_on_cpu(device) and not (device == "auto" and card.backend == "openvino"):
+        raise Fatal(
+            f"model {card.key}: the backend openvino runs on the CPU, not on {device}: configure the device cpu"
+        )
 
 
 def has_bfloat16() -> bool:

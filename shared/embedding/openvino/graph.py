@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from openvino import opset13 as op
 
 from shared.embedding.openvino.layout import ACTIVATIONS, ROBERTA, Layout
-from shared.embedding.openvino.weights import Weights, map_weights
+from shared.embedding.openvino.weights import Weights
 from shared.errors import Fatal
 
 HIDDEN = -1e4
@@ -23,14 +23,18 @@ LEAST_NORM = 1e-12
 IDS, MASK = "ids", "mask"
 
 
-def build_graph(layout: Layout) -> ov.Model:
+def build_graph(layout: Layout, weights: Weights) -> ov.Model:
     """Return the graph: token ids and mask, int32, shape (rows, tokens), to vectors of unit length, shape (rows, dim).
+
+    Args:
+        layout: What is known about the model.
+        weights: Its tensors, whose memory the graph shares.
 
     Raises:
         Fatal: a weight is missing.
     """
     try:
-        return _Builder(layout.config, _named(map_weights(layout.weights))).model(layout.pooling)
+        return _Builder(layout.config, _named(weights)).model(layout.pooling)
     except KeyError as error:
         raise Fatal(f"{layout.weights.name} has no tensor {error}") from error
 

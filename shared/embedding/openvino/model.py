@@ -9,14 +9,14 @@ from typing_extensions import override
 from shared.embedding.canary_inputs import TEXTS
 from shared.embedding.microbatch import cut_padded, padding
 from shared.embedding.openvino.device import Compiled, Format, check_device, has_bfloat16
-from shared.embedding.openvino.graph import IDS, MASK, build_graph
-from shared.embedding.openvino.layout import read_layout
+from shared.embedding.openvino.graph import IDS, MASK
+from shared.embedding.openvino.source import read_source
 from shared.embedding.passes import CPU, Forward, Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, SharedModel
 from shared.embedding.registry import TextCard
 from shared.embedding.tokens import Tokens
 from shared.embedding.windows import PROBE_TEXT, Windows
-from shared.errors import DeviceLost
+from shared.errors import DeviceLost, Fatal
 from shared.logs import get_logger
 
 FAITHFUL_COSINE = 0.9999
@@ -38,7 +38,7 @@ class OpenVinoModel(SharedModel[str]):
 
     Raises:
         Unsupported: this backend does not know a part of the model.
-        Fatal: the device is not the CPU, or the files differ from the card.
+        Fatal: the device is not the CPU, the files differ from the card, or bfloat16 is configured for a model in int8.
     """
 
     any_thread = True
@@ -52,18 +52,22 @@ class OpenVinoModel(SharedModel[str]):
         streams: int | None = None,
     ) -> None:
         check_device(card, device)
-        layout = read_layout(card.check_files())
+        source = read_source(card, card.check_files())
         self._card = card
-        self._tokens = Tokens(layout.tokenizer)
+        self._tokens = Tokens(source.tokenizer)
         self._passes = Passes(cut_padded, micro_batch_tokens, TEXT.unit, CPU, self._side_by_side)
-        graph = build_graph(layout)
+        graph = source.graph
         dim = graph.output(0).get_partial_shape()[1].get_length()
-        card.check_loaded(dim, layout.pooling, layout.longest_tokens)
+        card.check_loaded(dim, source.pooling, source.longest_tokens)
+        if dtype == "bfloat16" and card.dtype == "int8":
+            raise Fatal(f"model {card.key} is in int8, whose vectors differ with bfloat16: configure auto as the dtype")
         stated = stated_format(card) if dtype == "auto" else dtype
         if stated is not None:
             self._compiled = Compiled(graph, stated, streams)
         else:
             self._choose(Compiled(graph, "float32", streams), Compiled(graph, "bfloat16", streams))
+        self.embed([PROBE_TEXT])  # the first pass packs the weights
+        source.release()
 
     @property
     def dtype(self) -> Format:

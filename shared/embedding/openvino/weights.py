@@ -6,6 +6,8 @@ Source of the format: https://github.com/huggingface/safetensors, "Format".
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
+from mmap import ACCESS_COPY, MADV_DONTNEED, mmap
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,25 @@ DTYPES: Mapping[str, "np.dtype[Any]"] = {"F32": np.dtype("<f4"), "F16": np.dtype
 Weights = Mapping[str, NDArray[np.float32]]
 
 
-def map_weights(path: Path) -> Weights:
-    """Return the tensors of a file by name, float32; those that the file holds in float32 are views of it.
+@dataclass(frozen=True, slots=True)
+class MappedWeights:
+    """The tensors of a file, and the memory that they are views of.
+
+    Attributes:
+        tensors: The tensors by name, float32.
+        pages: The mapped file.
+    """
+
+    tensors: Weights
+    pages: mmap
+
+    def release(self) -> None:
+        """Give the pages back to the system: who reads a tensor again gets them from the file."""
+        self.pages.madvise(MADV_DONTNEED)
+
+
+def map_weights(path: Path) -> MappedWeights:
+    """Return the tensors of a file; those that the file holds in float32 are views of it.
 
     Tensors of whole numbers, such as the positions that some files hold, are left out.
 
@@ -31,18 +50,21 @@ def map_weights(path: Path) -> Weights:
         Fatal: the file is not a safetensors file.
     """
     try:
-        mapped = np.memmap(path, np.uint8, "c")  # OpenVINO wants memory that could be written
-        first = LENGTH_BYTES + int.from_bytes(mapped[:LENGTH_BYTES].tobytes(), "little")
-        if first > len(mapped):
+        with path.open("rb") as opened:
+            pages = mmap(opened.fileno(), 0, access=ACCESS_COPY)  # OpenVINO wants memory that could be written
+        mapped = np.frombuffer(pages, np.uint8)
+        first = LENGTH_BYTES + int.from_bytes(pages[:LENGTH_BYTES], "little")
+        if first > len(pages):
             raise ValueError("it ends within its header")
-        header = json.loads(mapped[LENGTH_BYTES:first].tobytes())
-        return {
+        entries = json.loads(pages[LENGTH_BYTES:first]).items()
+        tensors = {
             name: _tensor(mapped[first:], entry)
-            for name, entry in header.items()
+            for name, entry in entries
             if name != METADATA and entry["dtype"] in DTYPES
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise Fatal(f"{path.name} is not a safetensors file that can be read: {error}") from error
+    return MappedWeights(tensors, pages)
 
 
 def _tensor(content: NDArray[np.uint8], entry: Mapping[str, Any]) -> NDArray[np.float32]:
