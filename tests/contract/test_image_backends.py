@@ -227,13 +227,3 @@ def test_a_changed_file_of_the_model_is_fatal_although_a_converted_one_is_kept(
     file.write_bytes(content)
     with pytest.raises(Fatal, match="has SHA-256"):
         load(settings)
-
-
-def test_converting_reports_nothing_to_the_makers_of_openvino(
-    configure: Callable[..., ImageSettings], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reported: list[Any] = []
-    for name in ("send_event", "send_error", "start_session"):
-        monkeypatch.setattr(f"openvino_telemetry.Telemetry.{name}", lambda *given, **_: reported.append(given))
-    assert isinstance(load(configure(VIT)).layers, OpenVinoLayers)
-    assert reported == []

@@ -73,8 +73,8 @@ def settings(
 ) -> ImageSettings:
     models = folder.parent / "models.toml"
     models.write_text(family.row(folder, **changes), encoding="utf-8")
-    configured: dict[str, Any] = {"device": "cpu", "backend": backend, "micro_batch_pixels": micro_batch_pixels}
-    return ImageSettings(model="small", models_file=models, **configured)
+    configured: dict[str, Any] = {"device": "cpu", "backend": backend, "dtype": "float32"}
+    return ImageSettings(model="small", models_file=models, micro_batch_pixels=micro_batch_pixels, **configured)
 
 
 def loaded(family: Family, folder: Path, backend: Wanted = "torch", **changes: Any) -> tuple[ImageCard, ImageModel]:

@@ -34,7 +34,7 @@ def convert(card: ImageCard) -> Converted:
 def _traced(card: ImageCard, layers: TorchLayers) -> ov.Model:
     """Return the graph, by tracing: exporting takes four times as long, and converting what was exported too.
 
-    OpenVINO's `convert_model` would report its use to a server of its makers, and wait for that. Its parts do not.
+    OpenVINO's `convert_model` takes several times as long as the frontend that it uses, and reports its use to its makers.
     """
     example = torch.zeros((ROWS, *card.shape), dtype=torch.uint8)
     trace: Any = torch.jit.trace  # the library has no types for it
