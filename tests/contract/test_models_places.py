@@ -21,6 +21,7 @@ from shared.embedding.card import ModelCard
 from shared.embedding.fetching.fetch import look
 from shared.embedding.fetching.origins import WheelsOrigin
 from shared.embedding.fetching.staging import _size
+from shared.embedding.openvino.model import FAITHFUL_COSINE
 from shared.embedding.registry import TextCard, load_cards
 from shared.embedding.sources import fetched_folder
 from shared.errors import Fatal
@@ -70,14 +71,15 @@ def written(folder: Path) -> dict[Path, int]:
 def test_a_worker_loads_a_fetched_model_without_a_network_and_writes_nothing(tmp_path: Path) -> None:
     made: TextCard = small_card(tmp_path / "made", "mean")
     names = {name: (made.folder / name).read_bytes() for name in made.files}
-    fields = made.model_dump(exclude={"key", "parts", "files", "source", "preparation"})
+    fields = made.model_dump(exclude={"key", "parts", "files", "source", "preparation"}, exclude_none=True)
     row(tmp_path, SOURCE, files=made.files, **fields)
     with HubServer(names) as hub:
         assert run(tmp_path, hub).returncode == 0
     before = written(tmp_path / "models")
     given = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin", "HOME": str(tmp_path / "home")} | environment(tmp_path, hub)
     loaded = subprocess.run([sys.executable, "-c", LOAD], env=given, capture_output=True, text=True, check=True)
-    np.testing.assert_array_equal(json.loads(loaded.stdout), load(made).embed(["where is my order"]).vectors)
+    found = np.array(json.loads(loaded.stdout), np.float32)
+    assert float((found * load(made).embed(["where is my order"]).vectors).sum()) >= FAITHFUL_COSINE
     assert written(tmp_path / "models") == before
 
 

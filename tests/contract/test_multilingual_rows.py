@@ -48,7 +48,7 @@ def user_file(key: str, folder: Path, model: Path) -> Path:
 
 
 def vectors(key: str, models_file: Path) -> Vector:
-    own = StreamSettings(embedding=EmbeddingSettings(model=key, models_file=models_file, device="cpu"))
+    own = StreamSettings(embedding=EmbeddingSettings(model=key, models_file=models_file, device="cpu", dtype="float32"))
     return load_text_model(own).embed(TEXTS).vectors
 
 

@@ -35,7 +35,7 @@ PICTURES = [drawn(1, 40, 50), np.full((9, 9, 3), 200, np.uint8), drawn(2, 200, 3
 def row(folder: Path, **changes: Any) -> ImageSettings:
     models = folder.parent / "models.toml"
     models.write_text(FAMILY.row(folder, **changes), encoding="utf-8")
-    return ImageSettings(model="small", models_file=models, device="cpu")
+    return ImageSettings(model="small", models_file=models, device="cpu", dtype="float32")
 
 
 def card_of(folder: Path, **changes: Any) -> ImageCard:

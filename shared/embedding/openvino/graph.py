@@ -68,10 +68,11 @@ class _Builder:
     def _embedded(self, ids: Any) -> Any:
         first = int(self._config["pad_token_id"]) + 1 if self._config["model_type"] in ROBERTA else 0
         tokens = op.gather(op.shape_of(ids), _ints(1), _ints(0))
-        positions = self._weights["embeddings.position_embeddings.weight"][first:]
-        words = op.gather(_floats(self._weights["embeddings.word_embeddings.weight"]), ids, _ints(0))
-        placed = op.add(words, op.slice(_floats(positions), _ints(0), tokens, _ints(1), _ints(0)))
-        kinds = self._weights["embeddings.token_type_embeddings.weight"]
+        words, positions, kinds = (
+            self._weights[f"embeddings.{name}_embeddings.weight"] for name in ("word", "position", "token_type")
+        )
+        found = op.gather(_floats(words), ids, _ints(0))
+        placed = op.add(found, op.slice(_floats(positions[first:]), _ints(0), tokens, _ints(1), _ints(0)))
         return self._normalised(op.add(placed, _floats(kinds[0])), "embeddings.LayerNorm")
 
     def _layer(self, states: Any, bias: Any, name: str) -> Any:
@@ -90,7 +91,7 @@ class _Builder:
         return op.transpose(op.reshape(self._linear(states, name), shape, True), _ints(0, 2, 1, 3))
 
     def _linear(self, states: Any, name: str) -> Any:
-        product = op.matmul(states, _floats(self._weights[f"{name}.weight"]), False, True)
+        product = op.matmul(states, _packed(self._weights[f"{name}.weight"]), False, True)
         return op.add(product, _floats(self._weights[f"{name}.bias"]))
 
     def _normalised(self, states: Any, name: str) -> Any:
@@ -108,6 +109,12 @@ def _mean(states: Any, attended: Any) -> Any:
 
 
 def _floats(values: NDArray[np.float32] | float) -> Any:
+    """Return a constant with memory of its own, because it is read in each pass, and a file that is mapped may be cut short."""
+    return op.constant(np.ascontiguousarray(values, dtype=np.float32))
+
+
+def _packed(values: NDArray[np.float32]) -> Any:
+    """Return a constant that shares memory with a matrix: it is packed for the CPU at the first pass, and not read again."""
     return op.constant(np.ascontiguousarray(values, dtype=np.float32), shared_memory=True)
 
 
