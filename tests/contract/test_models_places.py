@@ -78,7 +78,7 @@ def test_a_worker_loads_a_fetched_model_without_a_network_and_writes_nothing(tmp
     before = written(tmp_path / "models")
     given = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin", "HOME": str(tmp_path / "home")} | environment(tmp_path, hub)
     loaded = subprocess.run([sys.executable, "-c", LOAD], env=given, capture_output=True, text=True, check=True)
-    found = np.array(json.loads(loaded.stdout), np.float32)
+    found = np.array(json.loads(loaded.stdout.splitlines()[-1]), np.float32)  # after the log
     assert float((found * load(made).embed(["where is my order"]).vectors).sum()) >= FAITHFUL_COSINE
     assert written(tmp_path / "models") == before
 

@@ -109,12 +109,12 @@ def _mean(states: Any, attended: Any) -> Any:
 
 
 def _floats(values: NDArray[np.float32] | float) -> Any:
-    """Return a constant with memory of its own, because it is read in each pass, and a file that is mapped may be cut short."""
+    """Return a constant with memory of its own: each pass reads it, and a mapped file may be cut short meanwhile."""
     return op.constant(np.ascontiguousarray(values, dtype=np.float32))
 
 
 def _packed(values: NDArray[np.float32]) -> Any:
-    """Return a constant that shares memory with a matrix: it is packed for the CPU at the first pass, and not read again."""
+    """Return a constant that shares the memory of a matrix, which is packed at the first pass and not read again."""
     return op.constant(np.ascontiguousarray(values, dtype=np.float32), shared_memory=True)
 
 
