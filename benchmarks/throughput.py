@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,14 @@ from shared.broker.producer import KafkaSink
 from shared.clock import SystemClock
 from shared.embedding.port import TextModel
 from shared.metrics.registry import Registry
+from shared.model_settings import EmbeddingSettings
 from shared.observers import Observer
 from shared.settings import CacheSettings, Settings, StoreSettings
 from shared.stream_settings import StreamSettings
 from workers.tickets.stages import TICKETS
 
 BATCH_TEXTS = 256
+KEYS = ("minilm-l6-v2", "use-multilingual-v3")
 CLOCK = SystemClock()
 
 
@@ -62,7 +64,7 @@ def encode_s(model: TextModel, texts: list[str]) -> float:
     return seconds_of(lambda: [model.embed(part) for part in parts])
 
 
-def work_s(model: TextModel, texts: list[str]) -> tuple[float, float]:
+def work_s(own: StreamSettings, model: TextModel, texts: list[str]) -> tuple[float, float]:
     """Return the seconds to index the texts as solved tickets, and then to route them as new ones.
 
     Each runs from the first record produced to the last one settled. The worker runs on this thread, as in `millrace run`:
@@ -81,7 +83,7 @@ def work_s(model: TextModel, texts: list[str]) -> tuple[float, float]:
             indexing, routing = partial(send, "solved", 0), partial(send, "created", len(texts))
             phases = Phases(len(texts), indexing, routing, lambda: running.lifecycle.stop())  # noqa: PLW0108  (bound only once the worker runs)
             process = Process(settings, broker.bootstrap, store, Registry())
-            with stream_worker(TICKETS, StreamSettings(), process, {"text": model}, [phases]) as running:
+            with stream_worker(TICKETS, own, process, {"text": model}, [phases]) as running:
                 wait_for(lambda: running.source.assigned > 0)
                 phases.next()
                 running.worker.run()
@@ -94,17 +96,24 @@ def wait_for(done: Callable[[], bool]) -> None:
         CLOCK.wait(threading.Event(), 0.05)
 
 
-def report(texts_wanted: int, rounds: int) -> None:
-    """Measure and print."""
-    where, texts = "the ticket mix", load_mix(texts_wanted)
-    model = load_text_model(StreamSettings())
+def report(texts_wanted: int, rounds: int, keys: Sequence[str] = KEYS) -> None:
+    """Measure and print, model by model."""
+    for key in keys:
+        report_model(StreamSettings(embedding=EmbeddingSettings(model=key)), load_mix(texts_wanted), rounds)
+
+
+def report_model(own: StreamSettings, texts: list[str], rounds: int) -> None:
+    """Measure one model, and print."""
+    model = load_text_model(own)
     model.embed(texts[:BATCH_TEXTS])
     rates: dict[str, list[float]] = {"bare encoder": [], "worker, indexing": [], "worker, routing": []}
     for _ in range(rounds):
         rates["bare encoder"].append(len(texts) / encode_s(model, texts))
-        for name, seconds in zip(("worker, indexing", "worker, routing"), work_s(model, texts), strict=True):
+        for name, seconds in zip(("worker, indexing", "worker, routing"), work_s(own, model, texts), strict=True):
             rates[name].append(len(texts) / seconds)
-    print(f"\nTickets per second, real model, {len(texts)} texts of {where}, {rounds} rounds interleaved")
+    print(
+        f"\nTickets per second, {own.embedding.model}, {len(texts)} texts of the ticket mix, {rounds} rounds interleaved"
+    )
     print(f"{'':<20}{'min':>8}{'median':>8}{'max':>8}{'ratio to the encoder, by round':>36}")
     for name, found in rates.items():
         ratios = ", ".join(f"{rate / bare:.2f}" for rate, bare in zip(found, rates["bare encoder"], strict=True))

