@@ -55,9 +55,12 @@ def converted(card: ImageCard) -> Converted:
     found = convert(card)
     try:
         _keep(found, folder, made_from)
+        return _read(folder, card)
     except OSError as error:
         log.warning("the converted model cannot be kept, so each start converts it", reason=str(error))
-    return found
+    with tempfile.TemporaryDirectory() as temporary:  # as it was stored, it rounds as in other processes
+        _write(found, Path(temporary), made_from)
+        return _read(Path(temporary), card)
 
 
 def _made_from(card: ImageCard) -> Mapping[str, Any]:
@@ -105,20 +108,25 @@ def _keep(found: Converted, folder: Path, made_from: Mapping[str, Any]) -> None:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".converting-", dir=folder.parent) as temporary:
-        built, head = Path(temporary) / "model", found.class_head
+        built = Path(temporary) / "model"
         built.mkdir()
-        ov.save_model(found.graph, built / GRAPH, compress_to_fp16=False)
-        arrays: dict[str, Any] = {"vectors": found.vectors}
-        if head is not None:
-            arrays |= {"weight": head.weight, "bias": head.bias}
-        np.savez(built / ARRAYS, **arrays)
-        files = {name: digest_of(built / name) for name in (GRAPH, WEIGHTS, ARRAYS)}
-        classes = None if head is None else head.names
-        record = {"made_from": made_from, "files": files, "pooling": found.pooling, "classes": classes}
-        (built / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
+        _write(found, built, made_from)
         rmtree(folder, ignore_errors=True)
         try:
             built.rename(folder)
         except OSError:
             if not folder.is_dir():  # if it exists, another process was faster
                 raise
+
+
+def _write(found: Converted, folder: Path, made_from: Mapping[str, Any]) -> None:
+    ov.save_model(found.graph, folder / GRAPH, compress_to_fp16=False)
+    head = found.class_head
+    arrays: dict[str, Any] = {"vectors": found.vectors}
+    if head is not None:
+        arrays |= {"weight": head.weight, "bias": head.bias}
+    np.savez(folder / ARRAYS, **arrays)
+    files = {name: digest_of(folder / name) for name in (GRAPH, WEIGHTS, ARRAYS)}
+    classes = None if head is None else head.names
+    record = {"made_from": made_from, "files": files, "pooling": found.pooling, "classes": classes}
+    (folder / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
