@@ -61,6 +61,7 @@ def test_everything_that_changes_a_vector_changes_the_fingerprint(changes: dict[
         {"key": "other"},
         {"source": "package:other"},
         {"licence": "MIT"},
+        {"bfloat16": "faithful"},
         {"files": dict(reversed(ROW["files"].items()))},
         {"source": "package:one+two", "parts": {"tokenizer.json": ("one/t.json",)}},
     ],
@@ -72,7 +73,7 @@ def test_anything_that_changes_no_vector_does_not_change_the_fingerprint(changes
 def test_every_field_is_known_to_change_vectors_or_not() -> None:
     relevant = {"files", "dim", "dtype", "modality", "backend"}
     assert set(ModelCard.model_fields) == relevant | {"key", "source", "parts", "licence"}
-    of_texts = {"window_tokens", "pooling", "preparation", "prompt"}
+    of_texts = {"window_tokens", "pooling", "preparation", "prompt", "bfloat16"}
     assert set(TextCard.model_fields) == set(ModelCard.model_fields) | of_texts
 
 
