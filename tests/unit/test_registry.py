@@ -60,8 +60,7 @@ def test_everything_that_changes_a_vector_changes_the_fingerprint(changes: dict[
     [
         {"key": "other"},
         {"source": "package:other"},
-        {"licence": "MIT"},
-        {"bfloat16": "faithful"},
+        {"licence": "MIT", "bfloat16": "faithful"},
         {"files": dict(reversed(ROW["files"].items()))},
         {"source": "package:one+two", "parts": {"tokenizer.json": ("one/t.json",)}},
     ],
