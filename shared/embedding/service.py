@@ -94,6 +94,8 @@ class Embedder(Generic[InputT]):
         missing = {self._key(each): each for each in inputs}
         known = self._cache.get_many(list(missing))
         missing = {key: each for key, each in missing.items() if key not in known}
+        if not missing:
+            return Ahead(known, {}, 0.0)
         fresh, cost, keys = dict[bytes, Embedded](), 0.0, iter(missing)
         for group in self._groups(list(missing.values())):
             beat()

@@ -18,7 +18,7 @@ from shared.embedding.microbatch import cut_padded, padding
 from shared.embedding.passes import Computed, Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, Model
 from shared.embedding.registry import TextCard
-from shared.embedding.windows import PROBE_TEXT, Special, Windows
+from shared.embedding.windows import PROBE_TEXT, Special, Windows, fill_rows
 from shared.errors import DeviceLost
 
 
@@ -96,16 +96,10 @@ class SentenceModel(Model[str]):
 
     def _encode(self, pieces: Sequence[list[int]], lengths: Sequence[int]) -> Computed:
         """Encode every piece."""
-        return self._passes.run(
-            lengths, self.dim, lambda group: self._forward([pieces[each] for each in group], lengths[group[-1]])
-        )
+        return self._passes.run(lengths, self.dim, lambda group: self._forward([pieces[each] for each in group]))
 
-    def _forward(self, rows: Sequence[list[int]], longest: int) -> Matrix:
-        ids = np.full((len(rows), longest), self._tokenizer.pad_token_id, np.int64)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
+    def _forward(self, rows: Sequence[list[int]]) -> Matrix:
+        ids, mask = fill_rows(rows, self._tokenizer.pad_token_id, np.int64)
         with torch.inference_mode():
             features = {
                 "input_ids": torch.from_numpy(ids).to(self.device),

@@ -5,6 +5,7 @@ This module knows tokens and vectors, but no model.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from shared.embedding.microbatch import split_windows
 from shared.embedding.passes import Computed
 from shared.embedding.port import Embeddings, Matrix
+
+Tokens = NDArray[np.signedinteger[Any]]
 
 PROBE_TEXT = "Where is my order?"
 """A harmless text, which every model can embed."""
@@ -75,6 +78,22 @@ class Windows:
         np.add.at(sums, self.owners, _unit(vectors) * np.array(lengths, np.float32)[:, None])
         windows = np.bincount(self.owners, minlength=self.texts)
         return Embeddings(_unit(sums), tuple(windows.tolist()), sum(lengths), padding=padding, busy_s=computed.busy_s)
+
+
+def fill_rows(rows: Sequence[list[int]], padding: int, dtype: type[np.signedinteger[Any]]) -> tuple[Tokens, Tokens]:
+    """Return the tokens of windows as rows of equal length, and the mask that is 1 where a token is no padding.
+
+    Args:
+        rows: The tokens of each window, at least one.
+        padding: The token that fills rows up.
+        dtype: The number format of both arrays, whose shape is (rows, tokens of the longest).
+    """
+    ids = np.full((len(rows), max(map(len, rows))), padding, dtype)
+    mask = np.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask
 
 
 def _unit(vectors: Matrix) -> Matrix:

@@ -15,7 +15,7 @@ from shared.embedding.passes import CPU, Forward, Passes
 from shared.embedding.port import TEXT, Embeddings, Matrix, SharedModel
 from shared.embedding.registry import TextCard
 from shared.embedding.tokens import Tokens
-from shared.embedding.windows import PROBE_TEXT, Windows
+from shared.embedding.windows import PROBE_TEXT, Windows, fill_rows
 from shared.errors import DeviceLost, Fatal
 from shared.logs import get_logger
 
@@ -91,9 +91,7 @@ class OpenVinoModel(SharedModel[str]):
         tokens = self._tokens.of([self._card.prompt + text for text in texts])
         windows = Windows.of(tokens, self._card.window_tokens, self._tokens.special)
         pieces, lengths = windows.pieces, windows.lengths
-        computed = self._passes.run(
-            lengths, self.dim, lambda group: self._forward([pieces[each] for each in group], lengths[group[-1]])
-        )
+        computed = self._passes.run(lengths, self.dim, lambda group: self._forward([pieces[each] for each in group]))
         return windows.pooled(computed, padding(computed.groups, lengths))
 
     @override
@@ -103,12 +101,8 @@ class OpenVinoModel(SharedModel[str]):
         except Exception as error:
             raise DeviceLost(f"the model fails even on a harmless text on the CPU: {error}") from error
 
-    def _forward(self, rows: Sequence[list[int]], longest: int) -> Matrix:
-        ids = np.full((len(rows), longest), self._tokens.padding, np.int32)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
+    def _forward(self, rows: Sequence[list[int]]) -> Matrix:
+        ids, mask = fill_rows(rows, self._tokens.padding, np.int32)
         return self._compiled.infer({IDS: ids, MASK: mask})
 
     def _side_by_side(self, forward: Forward, groups: Iterable[list[int]]) -> Iterator[Matrix]:

@@ -19,7 +19,7 @@ from shared.embedding.openvino.graph import IDS, MASK
 from shared.embedding.openvino.source import GRAPH, Source, label
 from shared.embedding.registry import TextCard
 from shared.embedding.tokens import Tokens
-from shared.embedding.windows import Windows
+from shared.embedding.windows import Windows, fill_rows
 
 SMOOTHING = 0.7
 """How far smoothing moves the difficulty from activations to weights; 0.95, the library's default, loses more
@@ -87,12 +87,7 @@ def _batches(source: Source, card: TextCard, texts: Sequence[str]) -> Iterator[d
     tokens = Tokens(source.tokenizer)
     windows = Windows.of(tokens.of([card.prompt + text for text in texts]), card.window_tokens, tokens.special)
     for group in cut_padded(windows.lengths, BATCH_TOKENS):
-        rows = [windows.pieces[each] for each in group]
-        ids = np.full((len(rows), max(map(len, rows))), tokens.padding, np.int32)
-        mask = np.zeros_like(ids)
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = row
-            mask[index, : len(row)] = 1
+        ids, mask = fill_rows([windows.pieces[each] for each in group], tokens.padding, np.int32)
         yield {IDS: ids, MASK: mask}
 
 
